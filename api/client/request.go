@@ -1,0 +1,214 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coxswain-hpc/coxswain/api"
+)
+
+// Bounds of one request.
+const (
+	responseBytesMax = 256 << 20 // a page of jobs is far below; a broken server must not fill us up
+	retryPauseMin    = 50 * time.Millisecond
+	retryPauseMax    = 2 * time.Second
+)
+
+// request is one call of the API.
+type request struct {
+	method string
+	path   string // with /v1
+	query  url.Values
+	in     any // JSON body, nil for none
+	out    any // decoded answer, nil for none
+	// repeatable: running it twice is the same as running it once.
+	repeatable bool
+	// generation is sent as If-Match unless it is 0.
+	generation int64
+}
+
+// do runs the request, again and again while the server is away and that is allowed.
+func (c *Client) do(ctx context.Context, r request) error {
+	var body []byte
+	if r.in != nil {
+		var err error
+		if body, err = json.Marshal(r.in); err != nil {
+			return fmt.Errorf("encode request to %s: %w", r.path, err)
+		}
+	}
+	return c.retry(ctx, r.repeatable, func() error { return c.once(ctx, r, body) })
+}
+
+// retry calls f until it succeeds, fails for good, or the time for retries is over.
+func (c *Client) retry(ctx context.Context, repeatable bool, f func() error) error {
+	deadline := time.Now().Add(c.retryFor)
+	told := false
+	for pause := retryPauseMin; ; pause = min(2*pause, retryPauseMax) {
+		err := f()
+		if err == nil || ctx.Err() != nil || !mayRetry(err, repeatable) {
+			return err
+		}
+		if time.Now().Add(pause).After(deadline) {
+			return err
+		}
+		if !told && pause > 4*retryPauseMin { // a short hiccup is nobody's business
+			c.notify(fmt.Sprintf("waiting for the server: %s", err))
+			told = true
+		}
+		if !sleep(ctx, pause) {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// mayRetry: what never left this machine may always be repeated, what may have taken effect only
+// if that does no harm.
+func mayRetry(err error, repeatable bool) bool {
+	if errors.Is(err, fs.ErrNotExist) {
+		return false // no socket: nobody serves here, and nobody is expected to
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return true
+	}
+	return repeatable && errors.Is(err, api.ErrUnavailable)
+}
+
+func (c *Client) once(ctx context.Context, r request, body []byte) error {
+	req, err := c.newRequest(ctx, r, body)
+	if err != nil {
+		return err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return c.transportError(ctx, err)
+	}
+	defer drain(res.Body)
+	if res.StatusCode >= http.StatusBadRequest {
+		return decodeProblem(res)
+	}
+	if r.out == nil || res.StatusCode == http.StatusNoContent {
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, responseBytesMax)).Decode(r.out); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return api.Errorf(api.CodeUnavailable, "the answer of %s to %s %s broke off: %w", c.server, r.method, r.path, err)
+	}
+	return nil
+}
+
+func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.Request, error) {
+	target := c.base + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make request %s %s: %w", r.method, r.path, err)
+	}
+	c.header(req.Header)
+	if r.in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.generation != 0 {
+		req.Header.Set("If-Match", strconv.Quote(strconv.FormatInt(r.generation, 10)))
+	}
+	return req, nil
+}
+
+func (c *Client) header(h http.Header) {
+	if c.token != "" {
+		h.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.agent != "" {
+		h.Set("User-Agent", c.agent)
+	}
+}
+
+// drain reads the rest of a body, so that its connection can be used again.
+func drain(body io.ReadCloser) {
+	io.Copy(io.Discard, io.LimitReader(body, 1<<16)) //nolint:errcheck,gosec // only for the connection's sake
+	body.Close()                                     //nolint:errcheck,gosec // nothing was written
+}
+
+// transportError says in the user's words why no answer came.
+func (c *Client) transportError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("ask %s: %w", c.server, context.Cause(ctx))
+	}
+	var inner *url.Error
+	if errors.As(err, &inner) {
+		err = inner.Err
+	}
+	path, local := strings.CutPrefix(c.server, unixScheme)
+	switch {
+	case local && errors.Is(err, fs.ErrNotExist):
+		return api.Errorf(api.CodeUnavailable, "no cluster runs at %s: start one with `cox up`: %w", path, err)
+	case local && errors.Is(err, fs.ErrPermission):
+		return &api.Error{Code: api.CodeForbidden, Message: "you may not connect to " + path, Cause: err}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return api.Errorf(api.CodeUnavailable, "nobody answers at %s (connection refused): %w", c.server, unwrapDial(err))
+	}
+	return api.Errorf(api.CodeUnavailable, "no answer from %s: %w", c.server, unwrapDial(err))
+}
+
+// unwrapDial drops "dial tcp …" in front of the reason, which the sentence says already.
+func unwrapDial(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return op.Err
+	}
+	return err
+}
+
+// problem is an RFC 9457 answer with our extensions.
+type problem struct {
+	Title  string           `json:"title"`
+	Detail string           `json:"detail"`
+	Code   api.Code         `json:"code"`
+	Fields []api.FieldError `json:"fields"`
+}
+
+func decodeProblem(res *http.Response) error {
+	var p problem
+	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err == nil {
+		err = json.Unmarshal(text, &p)
+	}
+	if err != nil || p.Code == "" {
+		code := api.CodeInternal
+		if res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusBadGateway {
+			code = api.CodeUnavailable
+		}
+		return api.Errorf(code, "the server answered %s without a Coxswain error; is this a cox server?", res.Status)
+	}
+	message := p.Detail
+	if message == "" {
+		message = p.Title
+	}
+	return &api.Error{Code: p.Code, Message: message, Fields: p.Fields}
+}
