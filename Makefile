@@ -1,0 +1,97 @@
+# Everything that a developer does with this repository. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+MODULE := github.com/coxswain-hpc/coxswain
+STATIC := CGO_ENABLED=0 go build -trimpath
+
+# Stamped by -X below; the working tree's state is in VERSION already.
+export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install-deps
+install-deps: ## Install what cox needs to run (PostgreSQL's programs) from Debian
+	scripts/install-deps.sh run
+
+.PHONY: build
+build: ## Build bin/cox, with cox-shim embedded
+	mkdir -p bin kubelet/shim/bin
+	$(STATIC) -ldflags "-s -w" -o kubelet/shim/bin/cox-shim ./kubelet/shim/cox-shim
+	$(STATIC) -ldflags "-s -w -X $(MODULE)/cli.version=$(VERSION)" -o bin/cox ./cli/cox
+
+.PHONY: demo
+demo: ## Run a real parameter sweep on a cluster of one machine
+	scripts/install-deps.sh demo
+	$(MAKE) build
+	scripts/demo.sh
+
+.PHONY: test
+test: ## Vet and test everything (PKG=./... RUN=)
+	scripts/install-deps.sh test
+	$(MAKE) build
+	go vet $(PKG)
+	go test -count=1 -p 2 -timeout 30m $(if $(RUN),-run '$(RUN)') $(PKG)
+
+PKG ?= ./...
+RUN ?=
+
+.PHONY: lint
+lint: ## Run golangci-lint with .golangci.yml (PKG=./...)
+	scripts/tool.sh golangci-lint
+	.bin/golangci-lint run $(PKG)
+
+.PHONY: generate
+generate: ## Regenerate all committed generated files
+	scripts/generate.sh
+
+.PHONY: verify
+verify: ## Fail when generated files or go.mod are stale
+	scripts/verify.sh
+
+.PHONY: bench
+bench: build ## Measure, and print RESULT lines (PEERS=folder with the peers' scripts)
+	PEERS="$(PEERS)" scripts/bench.sh
+
+PEERS ?= ../shared/bench
+
+.PHONY: sim
+sim: ## Simulate the cluster under faults (SEED= replays one, N= seeds)
+	SEED="$(SEED)" N="$(N)" go test -count=1 -timeout 60m -tags invariants -run Sim ./internal/sim
+
+SEED ?=
+N ?=
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz test for FUZZTIME (30s)
+	scripts/fuzz.sh $(FUZZTIME)
+
+FUZZTIME ?= 30s
+
+.PHONY: deflake
+deflake: ## Repeat tests under the race detector until one fails (PKG= RUN= TIMES=50)
+	go test -race -failfast -count=$(TIMES) $(if $(RUN),-run '$(RUN)') $(PKG)
+
+TIMES ?= 50
+
+.PHONY: quality chaos e2e-vm
+quality: ## Scheduling quality on public traces
+	@echo "not available: the scheduling quality suite is not built yet" >&2; exit 2
+chaos: ## Kill points over server, kubelet and Postgres, for hours
+	@echo "not available: the chaos suite is not built yet" >&2; exit 2
+e2e-vm: ## The cluster on virtual machines with other kernels and cgroup versions
+	@echo "not available: the virtual machine suite is not built yet" >&2; exit 2
+
+.PHONY: e2e-gpu
+e2e-gpu: ## Tests on a real GPU
+	@if [ ! -e /dev/nvidiactl ]; then echo "not run: no GPU" >&2; \
+	else echo "not available: the GPU suite is not built yet" >&2; fi; exit 2
+
+.PHONY: clean
+clean: ## Remove what build made (tools in .bin stay)
+	rm -rf bin kubelet/shim/bin/cox-shim
