@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"strconv"
@@ -55,7 +56,7 @@ func memoryTooMuch(s string) error {
 	return Errorf(CodeLimit, "memory %q is more than %s", clip(s), FormatBytes(MemoryBytesMax))
 }
 
-func isRange(err error) bool { return strings.HasSuffix(err.Error(), strconv.ErrRange.Error()) }
+func isRange(err error) bool { return errors.Is(err, strconv.ErrRange) }
 
 // yamlUnits are Kubernetes' suffixes as powers: binary ones of 2, decimal ones of 10.
 var (
