@@ -1,0 +1,107 @@
+// Command cox-shim owns the processes of one pod and outlives the kubelet that started it.
+//
+// It is started as "cox-shim DIR" with a spec in DIR, outside the pod's control groups. It starts
+// the main process as the user, serves the socket in DIR, enforces the deadlines on CLOCK_BOOTTIME
+// whether or not anybody is there to ask, kills what the main process left behind, and writes the
+// exit record durably before it ends. A shim that dies without a record has failed its pod: the
+// kubelet then kills the group.
+//
+// One goroutine (pod.go) holds all state; the others only turn system calls into events for it.
+// Nothing here may import more than the standard library, x/sys, shimapi and podgroup, nor package
+// net: at hundreds of starts a second each page that the program touches counts.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/coxswain-hpc/coxswain/kubelet/shim/shimapi"
+)
+
+// Exit statuses of the shim itself; the kubelet reads the record, people may read these.
+const (
+	statusUsage  = 2
+	statusFailed = 1
+)
+
+// memoryLimit keeps the shim's heap small: it has little to hold and a node runs thousands.
+const memoryLimit = 6 << 20
+
+// notifyFD is the write end of a pipe to the starting kubelet: a State line, then an ExitRecord
+// line, then end of file.
+const notifyFD = 3
+
+// lockFD is the spec file, under a lock that lasts as long as this process: whoever can take that
+// lock knows that no shim of the pod is alive, without any doubt about pids.
+const lockFD = 4
+
+func main() {
+	// The leading thread must keep root's identity, so no other goroutine may run on it while a
+	// thread becomes the user (prepare.go).
+	runtime.LockOSThread()
+	debug.SetMemoryLimit(memoryLimit)
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: cox-shim DIR (started by cox kubelet, not by hand)")
+		os.Exit(statusUsage)
+	}
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "cox-shim:", err)
+		os.Exit(statusFailed)
+	}
+}
+
+// run is the life of a shim. Its working directory is the state directory, so all paths in it are
+// short, as a socket's must be.
+func run(dir string) error {
+	if err := os.Chdir(dir); err != nil {
+		return fmt.Errorf("enter the state directory: %w", err)
+	}
+	ignoreSignals()
+	unix.CloseOnExec(notifyFD)
+	unix.CloseOnExec(lockFD)
+	notify := os.NewFile(notifyFD, "notify")
+	spec, err := readSpec()
+	if err != nil {
+		return err
+	}
+	// Orphans of the pod become our children, so that each one is reaped and counted.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become subreaper: %w", err)
+	}
+	listener, err := listen()
+	if err != nil {
+		return err
+	}
+	p := newPod(spec, notify)
+	p.start()
+	runtime.UnlockOSThread()
+	go serve(listener, p)
+	return p.loop()
+}
+
+// ignoreSignals makes the shim deaf to polite signals: only a stop request ends a pod. Handlers
+// rather than SIG_IGN, since ignored signals would be inherited by the user's program.
+func ignoreSignals() {
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
+}
+
+func readSpec() (shimapi.Spec, error) {
+	var spec shimapi.Spec
+	data, err := os.ReadFile(shimapi.SpecFile)
+	if err != nil {
+		return spec, fmt.Errorf("read the spec: %w", err)
+	}
+	if err := json.Unmarshal(data, &spec); err != nil {
+		return spec, fmt.Errorf("parse the spec: %w", err)
+	}
+	if err := spec.Validate(); err != nil {
+		return spec, fmt.Errorf("check the spec: %w", err)
+	}
+	return spec, nil
+}

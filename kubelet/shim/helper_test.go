@@ -1,0 +1,3 @@
+package shim_test
+
+func runHelper(string) int { return 0 }

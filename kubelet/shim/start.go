@@ -1,0 +1,188 @@
+// Package shim is the kubelet's side of cox-shim: it installs the program, starts one for a pod,
+// talks to it, and finds it again after a restart of the kubelet.
+//
+// A shim lives in a state directory of its pod, whose files shimapi names. It holds a lock on the
+// spec file all its life, so "is it alive" has a certain answer. This package makes no control
+// group and kills no pod: where a shim is lost, the caller kills the group.
+package shim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/coxswain-hpc/coxswain/kubelet/shim/shimapi"
+)
+
+// launchThreads is how many starts may fork at once; a fork takes about a millisecond, so more
+// threads would only wait for each other.
+const launchThreads = 2
+
+const specMode = 0o600
+
+// Starter starts shims. It keeps threads that live in the shims' group, so that a shim begins there,
+// outside the kubelet's own group and outside any pod's.
+type Starter struct {
+	binary  string
+	shims   shimapi.Cgroup
+	jobs    chan func()
+	closing sync.Once
+}
+
+// NewStarter makes a starter of the program at binary (see Install) in the group that
+// cgroup.Driver.Shims gave. Close ends its threads.
+func NewStarter(binary string, shims shimapi.Cgroup) (*Starter, error) {
+	s := &Starter{binary: binary, shims: shims, jobs: make(chan func())}
+	joined := make(chan error)
+	for range launchThreads {
+		go s.work(joined)
+	}
+	var errs []error
+	for range launchThreads {
+		errs = append(errs, <-joined)
+	}
+	if err := errors.Join(errs...); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("join the shims' group: %w", err)
+	}
+	return s, nil
+}
+
+// Close ends the starter. Running shims are not touched.
+func (s *Starter) Close() { s.closing.Do(func() { close(s.jobs) }) }
+
+// work runs jobs on a thread of its own. Writing "0" to a v1 "tasks" file moves only that thread, and
+// what it forks begins in its group; in a cgroup2 tree the clone itself enters the group.
+func (s *Starter) work(joined chan<- error) {
+	runtime.LockOSThread() // never unlocked: a thread in a foreign group must not be reused
+	joined <- s.join()
+	for job := range s.jobs {
+		job()
+	}
+}
+
+func (s *Starter) join() error {
+	var errs []error
+	for _, path := range s.shims.Tasks {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		_, err = f.WriteString("0")
+		errs = append(errs, err, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Start writes the spec into dir, which must exist, be private and hold nothing else, and starts a
+// shim there. It returns when the main process runs or has failed to start: a failed start is not
+// an error of Start but an exit record, as Wait gives it. If ctx ends first, the shim may live on;
+// the caller kills the group.
+func (s *Starter) Start(ctx context.Context, dir string, spec shimapi.Spec) (*Client, error) {
+	spec.Version = shimapi.Version
+	if err := spec.Validate(); err != nil {
+		return nil, fmt.Errorf("start pod %s: %w", spec.Pod, err)
+	}
+	lock, err := writeSpec(dir, spec)
+	if err != nil {
+		return nil, fmt.Errorf("write the spec of pod %s: %w", spec.Pod, err)
+	}
+	defer func() { _ = lock.Close() }() // the shim holds it now
+	notify, process, err := s.fork(dir, lock)
+	if err != nil {
+		return nil, fmt.Errorf("start the shim of pod %s: %w", spec.Pod, err)
+	}
+	c := newClient(dir)
+	go c.watchPipe(notify, process)
+	select {
+	case <-c.started:
+		return c, nil
+	case <-c.done:
+		if c.lost != nil {
+			return nil, fmt.Errorf("start pod %s: %w", spec.Pod, c.lost)
+		}
+		return c, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("start pod %s: %w", spec.Pod, ctx.Err())
+	}
+}
+
+func writeSpec(dir string, spec shimapi.Spec) (*os.File, error) {
+	data, err := json.Marshal(spec)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, shimapi.SpecFile)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, specMode)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// fork starts the program. Its environment is nearly empty: nothing of the kubelet's may leak, and
+// with one processor the Go runtime starts two milliseconds sooner.
+func (s *Starter) fork(dir string, lock *os.File) (notify *os.File, process *os.Process, err error) {
+	notify, theirs, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = theirs.Close() }()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, nil, errors.Join(err, notify.Close())
+	}
+	defer func() { _ = null.Close() }()
+	attr := &os.ProcAttr{
+		Dir:   "/",
+		Env:   []string{"GOMAXPROCS=1"},
+		Files: []*os.File{null, null, null, theirs, lock},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	}
+	leaf, err := s.enter(attr.Sys)
+	if err != nil {
+		return nil, nil, errors.Join(err, notify.Close())
+	}
+	done := make(chan struct{})
+	s.jobs <- func() {
+		defer close(done)
+		process, err = os.StartProcess(s.binary, []string{"cox-shim", dir}, attr)
+	}
+	<-done
+	if leaf != nil {
+		_ = leaf.Close()
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, notify.Close())
+	}
+	return notify, process, nil
+}
+
+// enter opens the shims' cgroup2 leaf for the clone.
+func (s *Starter) enter(sys *syscall.SysProcAttr) (*os.File, error) {
+	if s.shims.TrackerLeaf == "" {
+		return nil, nil //nolint:nilnil // no tracker, nothing to enter
+	}
+	leaf, err := os.OpenFile(s.shims.TrackerLeaf, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	sys.UseCgroupFD, sys.CgroupFD = true, int(leaf.Fd())
+	return leaf, nil
+}
