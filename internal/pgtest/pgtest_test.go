@@ -198,6 +198,39 @@ func TestAKilledTestRunLeavesNoServer(t *testing.T) {
 	require.Error(t, err)
 }
 
+// TestAnExternalServerIsUsedAndSwept runs this program's simplest tests against a server that is
+// named to it, as a developer with a server of his own does.
+func TestAnExternalServerIsUsedAndSwept(t *testing.T) {
+	t.Parallel()
+	s := pgtest.Start(t, pgtest.Options{})
+	c := connect(t, s.DSN("postgres"))
+	for _, sql := range []string{
+		"CREATE DATABASE cox_20200101_test_7_1",
+		"CREATE DATABASE cox_20200101_template_ab IS_TEMPLATE true",
+		"CREATE DATABASE cox_precious",
+	} {
+		_, err := c.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+
+	cmd := exec.Command("/proc/self/exe", "-test.run", "^Test(EachTest|TheDatabase|NilMigrate)", "-test.v")
+	cmd.Env = append(os.Environ(), pgtest.EnvURL+"="+s.DSN(""))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "--- PASS: TestEachTestHasItsOwnMigratedDatabase")
+
+	rows, err := c.Query(t.Context(), `SELECT datname FROM pg_database
+		WHERE datname ~ '^cox_' AND datname !~ '_template_' ORDER BY datname`)
+	require.NoError(t, err)
+	left, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Equal(t, []string{"cox_precious"}, left)
+	var old int
+	const query = "SELECT count(*) FROM pg_database WHERE datname ~ '^cox_20200101'"
+	require.NoError(t, c.QueryRow(t.Context(), query).Scan(&old))
+	require.Zero(t, old)
+}
+
 func readLine(t *testing.T, r interface{ Read([]byte) (int, error) }) string {
 	t.Helper()
 	var line []byte
