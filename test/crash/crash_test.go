@@ -1,0 +1,217 @@
+// Package crash kills the parts of a real cluster at seeded moments and looks at what its jobs say.
+package crash
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/api/client"
+	"github.com/coxswain-hpc/coxswain/test/cluster"
+)
+
+var (
+	kills = flag.Int("kills", 12, "how many kill points")
+	seed  = flag.Uint64("seed", 1, "seed of the kill points")
+)
+
+// tasksPerKill keeps the array running as long as there is something left to kill.
+const tasksPerKill = 4
+
+// settleMax bounds the wait for the array after the last kill.
+const settleMax = 3 * time.Minute
+
+// markScript writes a line when it starts and one when it finishes, each with its attempt.
+const markScript = `#!/bin/sh
+echo "start $COX_ATTEMPT" >> "$1/$SLURM_ARRAY_TASK_ID"
+sleep 0.4
+echo "finish $COX_ATTEMPT" >> "$1/$SLURM_ARRAY_TASK_ID"
+`
+
+func start(t *testing.T) *cluster.Cluster {
+	t.Helper()
+	bin := filepath.Join("..", "..", "bin", "cox")
+	_, err := os.Stat(bin)
+	require.NoError(t, err, "run `make build` first")
+	bin, err = filepath.Abs(bin)
+	require.NoError(t, err)
+	dir, err := os.MkdirTemp("", "cox-crash-")
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(dir, 0o755))
+	c, err := cluster.Start(t.Context(), cluster.Options{Cox: bin, Dir: dir, Args: []string{"--allow-root-jobs"}})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(c.Log())
+		}
+		c.Stop()
+		_ = os.RemoveAll(dir)
+	})
+	return c
+}
+
+func submit(t *testing.T, c *cluster.Cluster, script string, tasks int, args ...string) api.JobID {
+	t.Helper()
+	cl := newClient(t, c)
+	ask := api.Resources{CPUMillis: 200, MemoryBytes: 64 << 20}
+	job, err := cl.SubmitJob(t.Context(), api.JobSubmit{
+		Spec: api.JobSpec{
+			Name: "marks", Array: fmt.Sprintf("0-%d", tasks-1), TimeLimitSeconds: 300,
+			Roles: []api.Role{{Name: "main", Count: 1, Template: api.PodTemplate{Containers: []api.Container{{
+				Name: "main", Main: true, Args: args, WorkingDir: "/", Stdout: "/dev/null", Umask: 0o22,
+				Requests: ask, Limits: api.Resources{CPUMillis: 1000, MemoryBytes: 64 << 20},
+			}}}}},
+		},
+		Payload: api.Payload{Script: []byte(script)},
+	})
+	require.NoError(t, err)
+	return job.ID
+}
+
+func newClient(t *testing.T, c *cluster.Cluster) *client.Client {
+	t.Helper()
+	cl, err := client.New(client.Options{Server: "unix://" + c.Socket})
+	require.NoError(t, err)
+	t.Cleanup(cl.Close)
+	return cl
+}
+
+func waitEnded(t *testing.T, c *cluster.Cluster, id api.JobID) api.Job {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), settleMax)
+	defer cancel()
+	var job api.Job
+	err := newClient(t, c).WaitJob(ctx, id, func(j api.Job) (bool, error) {
+		job = j
+		return j.Status.State.Ended(), nil
+	})
+	require.NoError(t, err, "job %d stayed %+v", id, job.Status)
+	return job
+}
+
+// TestEveryTaskCompletesOnceUnderKills kills server, kubelet and Postgres with SIGKILL at seeded
+// moments: every task ends completed, with exactly one completed attempt by its own marks.
+func TestEveryTaskCompletesOnceUnderKills(t *testing.T) {
+	c := start(t)
+	marks := t.TempDir()
+	tasks := *kills * tasksPerKill
+	id := submit(t, c, markScript, tasks, marks)
+	rng := rand.New(rand.NewPCG(*seed, 0))
+	for i := range *kills {
+		wait := time.Duration(50+rng.IntN(600)) * time.Millisecond
+		part := []string{"server", "kubelet", "postgres"}[rng.IntN(3)]
+		pause(t, wait)
+		killed := killPart(t, c, part)
+		t.Logf("kill %d: %s (pid %d) after %v", i, part, killed, wait)
+	}
+	job := waitEnded(t, c, id)
+	require.Equal(t, api.JobCompleted, job.Status.State, "%+v", job.Status)
+	require.EqualValues(t, tasks, job.Status.Counts.Completed)
+	for i := range tasks {
+		text, err := os.ReadFile(filepath.Join(marks, fmt.Sprint(i)))
+		require.NoError(t, err, "task %d left no mark", i)
+		require.Equal(t, 1, strings.Count(string(text), "finish"), "task %d wrote:\n%s", i, text)
+	}
+	requireCompletedOnce(t, c, id, tasks)
+}
+
+// pause waits on a timer: the moment of a kill is the point of the test, there is nothing to wait for.
+func pause(t *testing.T, d time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.Context().Done():
+	}
+}
+
+// killPart kills one process of the cluster, waiting for it to be there first (cox up may just be
+// starting it again).
+func killPart(t *testing.T, c *cluster.Cluster, part string) int {
+	t.Helper()
+	words := map[string][]string{
+		"server": {"cox", "server"}, "kubelet": {"cox", "kubelet"}, "postgres": {"postgres", "-D"},
+	}[part]
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var pid int
+	err := cluster.Until(ctx, func() (bool, error) {
+		pid = c.Child(words...)
+		return pid != 0, nil
+	})
+	require.NoError(t, err, "no %s came back", part)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	return pid
+}
+
+func requireCompletedOnce(t *testing.T, c *cluster.Cluster, id api.JobID, tasks int) {
+	t.Helper()
+	pods, err := newClient(t, c).AllPods(t.Context(), client.PodFilter{Job: id}, tasks*10)
+	require.NoError(t, err)
+	completed := map[int64]int{}
+	for _, p := range pods {
+		if p.State == api.PodCompleted {
+			completed[p.Key.Index]++
+		}
+	}
+	require.Len(t, completed, tasks)
+	for index, n := range completed {
+		require.Equal(t, 1, n, "task %d completed %d times", index, n)
+	}
+}
+
+// TestAKilledShimIsReportedAndItsTaskRequeued kills one shim: exactly its task gets a second attempt.
+func TestAKilledShimIsReportedAndItsTaskRequeued(t *testing.T) {
+	c := start(t)
+	marks := t.TempDir()
+	const tasks = 4
+	id := submit(t, c, strings.Replace(markScript, "sleep 0.4", "sleep 3", 1), tasks, marks)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, cluster.Until(ctx, func() (bool, error) {
+		started, _ := filepath.Glob(filepath.Join(marks, "*"))
+		return len(started) == tasks, nil
+	}))
+	victim := shimOf(t, fmt.Sprintf("%d_2-1", id))
+	require.NoError(t, syscall.Kill(victim, syscall.SIGKILL))
+	job := waitEnded(t, c, id)
+	require.Equal(t, api.JobCompleted, job.Status.State, "%+v", job.Status)
+	pods, err := newClient(t, c).AllPods(t.Context(), client.PodFilter{Job: id}, 100)
+	require.NoError(t, err)
+	for _, p := range pods {
+		switch {
+		case p.Key.Index == 2 && p.Key.Attempt == 1:
+			require.Equal(t, api.PodShimLost, p.State)
+		default:
+			require.Equal(t, api.PodCompleted, p.State, "%s", p.Key)
+			require.Equal(t, p.Key.Index == 2, p.Key.Attempt == 2, "%s", p.Key)
+		}
+	}
+	require.Len(t, pods, tasks+1)
+}
+
+// shimOf finds the process id of the shim that owns a pod, by its state directory.
+func shimOf(t *testing.T, pod string) int {
+	t.Helper()
+	for _, pid := range cluster.Processes() {
+		line := cluster.CommandLine(pid)
+		if strings.Contains(line, "cox-shim") && strings.Contains(line, pod) {
+			return pid
+		}
+	}
+	out, _ := exec.Command("ps", "-eo", "pid,args").Output()
+	require.Fail(t, "no shim of pod "+pod, "%s", out)
+	return 0
+}
