@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 MODULE := github.com/coxswain-hpc/coxswain
 STATIC := CGO_ENABLED=0 go build -trimpath
 
@@ -23,7 +24,7 @@ install-deps: ## Install what cox needs to run (PostgreSQL's programs) from Debi
 build: ## Build bin/cox, with cox-shim embedded
 	mkdir -p bin kubelet/shim/bin
 	$(STATIC) -ldflags "-s -w" -o kubelet/shim/bin/cox-shim ./kubelet/shim/cox-shim
-	$(STATIC) -ldflags "-s -w -X $(MODULE)/cli.version=$(VERSION)" -o bin/cox ./cli/cox
+	$(STATIC) -ldflags "-s -w -X $(MODULE)/cli.Version=$(VERSION) -X $(MODULE)/cli.Commit=$(COMMIT)" -o bin/cox ./cli/cox
 
 .PHONY: demo
 demo: ## Run a real parameter sweep on a cluster of one machine
