@@ -17,12 +17,13 @@ if [ -n "$config" ]; then
 fi
 
 # Only the packages with a directive: loading them all costs more than generating.
-git ls-files --cached --others --exclude-standard -- '*.go' | xargs -r grep -l '^//go:generate ' -- |
-	xargs -r -n 1 dirname | sort -u | while read -r dir; do
+directives=$(git ls-files --cached --others --exclude-standard -- '*.go' |
+	xargs -r grep -l '^//go:generate ' -- || true)
+for dir in $(printf '%s\n' "$directives" | xargs -r -n 1 dirname | sort -u); do
 	echo "generate: $dir" >&2
 	go generate "./$dir"
 done
 
 if [ -n "$config" ]; then
-	go test -count=1 -run '^TestRepository$' ./internal/archtest -update >/dev/null
+	go test -count=1 -run '^TestRepository$' ./internal/archtest -args -update >/dev/null
 fi
