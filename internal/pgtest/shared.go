@@ -107,9 +107,10 @@ func runDir() (string, error) {
 	return filepath.Join(socketTempDir(), name), nil
 }
 
-// socketTempDir is the temporary folder, unless a Unix socket's path (107 bytes) would not fit.
+// socketTempDir is the temporary folder, unless a Unix socket's path (107 bytes) would not fit, or
+// root's own temporary folder might be closed to the server's user.
 func socketTempDir() string {
-	if dir := os.TempDir(); len(dir) <= 50 {
+	if dir := os.TempDir(); len(dir) <= 50 && os.Geteuid() != 0 {
 		return dir
 	}
 	return "/tmp"
@@ -133,7 +134,7 @@ func lockUsers(in install, dir string) (*os.File, error) {
 			return nil, errors.Join(err, f.Close())
 		}
 		if isStill(f, path) {
-			return f, nil
+			return f, in.own(path) // the watcher opens it, whatever our umask was
 		}
 		f.Close() //nolint:errcheck,gosec // only the lock on a removed file is given up
 	}
