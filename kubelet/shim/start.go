@@ -43,7 +43,7 @@ func NewStarter(binary string, shims shimapi.Cgroup) (*Starter, error) {
 	s := &Starter{binary: binary, shims: shims, jobs: make(chan func())}
 	joined := make(chan error)
 	for range launchThreads {
-		go s.work(joined)
+		onSpareThread(func() { s.work(joined) })
 	}
 	var errs []error
 	for range launchThreads {
@@ -62,11 +62,26 @@ func (s *Starter) Close() { s.closing.Do(func() { close(s.jobs) }) }
 // work runs jobs on a thread of its own. Writing "0" to a v1 "tasks" file moves only that thread, and
 // what it forks begins in its group; in a cgroup2 tree the clone itself enters the group.
 func (s *Starter) work(joined chan<- error) {
-	runtime.LockOSThread() // never unlocked: a thread in a foreign group must not be reused
 	joined <- s.join()
 	for job := range s.jobs {
 		job()
 	}
+}
+
+// onSpareThread runs f on a thread that ends with it, since a thread in a foreign group must not be
+// used again. The leading thread of a process can't end, so f is never given that one.
+func onSpareThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			f()
+			return // still locked: that ends the thread
+		}
+		begun := make(chan struct{})
+		onSpareThread(func() { close(begun); f() })
+		<-begun // until then our lock keeps the other goroutine off this thread
+		runtime.UnlockOSThread()
+	}()
 }
 
 func (s *Starter) join() error {
@@ -89,6 +104,7 @@ func (s *Starter) join() error {
 // the caller kills the group.
 func (s *Starter) Start(ctx context.Context, dir string, spec shimapi.Spec) (*Client, error) {
 	spec.Version = shimapi.Version
+	spec.Cgroup.HomeTasks = s.shims.Tasks
 	if err := spec.Validate(); err != nil {
 		return nil, fmt.Errorf("start pod %s: %w", spec.Pod, err)
 	}
@@ -136,8 +152,13 @@ func writeSpec(dir string, spec shimapi.Spec) (*os.File, error) {
 	return f, nil
 }
 
-// fork starts the program. Its environment is nearly empty: nothing of the kubelet's may leak, and
-// with one processor the Go runtime starts two milliseconds sooner.
+// shimEnv is the whole environment of a shim: nothing of the kubelet's may leak. Pages that a shim
+// touches are most of what a start costs. So it has one processor, and collects garbage only where
+// it grows, as under a busy attached client: the first collection touches a page for each size of
+// object, and a short pod never needs one.
+func shimEnv() []string { return []string{"GOMAXPROCS=1", "GOGC=50"} }
+
+// fork starts the program.
 func (s *Starter) fork(dir string, lock *os.File) (notify *os.File, process *os.Process, err error) {
 	notify, theirs, err := os.Pipe()
 	if err != nil {
@@ -151,7 +172,7 @@ func (s *Starter) fork(dir string, lock *os.File) (notify *os.File, process *os.
 	defer func() { _ = null.Close() }()
 	attr := &os.ProcAttr{
 		Dir:   "/",
-		Env:   []string{"GOMAXPROCS=1"},
+		Env:   shimEnv(),
 		Files: []*os.File{null, null, null, theirs, lock},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,29 +19,24 @@ import (
 // "tasks" file moves only the calling thread, for which the kernel needs no lock on all forks of the
 // machine; writing a pid to cgroup.procs takes that lock and may stall for a grace period of RCU
 // (milliseconds on an idle machine). In a cgroup2 tree threads can't move alone: the clone itself
-// enters the leaf there. The thread ends with its goroutine, so the shim stays outside.
-func launch(spec shimapi.Spec, p *prepared) (int, *shimapi.StartError) {
-	pid := 0
-	var failure *shimapi.StartError
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked, see above
-		pid, failure = launchHere(spec, p)
-	}()
-	<-done
-	return pid, failure
-}
-
-func launchHere(spec shimapi.Spec, p *prepared) (int, *shimapi.StartError) {
-	if err := privateFS(spec.Umask); err != nil {
-		return 0, nodeError(shimapi.StepIdentity, "", err)
-	}
-	if spec.NoNewPrivs {
+// enters the leaf there. The goroutine must be locked to its thread, which goes back afterwards.
+func launch(spec shimapi.Spec, p *prepared) (pid int, failure *shimapi.StartError) {
+	if spec.NoNewPrivs { // of this thread and what it forks; the shim itself needs none
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			return 0, nodeError(shimapi.StepIdentity, "", fmt.Errorf("no_new_privs: %w", err))
 		}
 	}
+	defer func() {
+		for _, path := range spec.Cgroup.HomeTasks {
+			if err := join(path); err != nil && failure == nil {
+				failure = nodeError(shimapi.StepCgroup, path, err)
+			}
+		}
+	}()
+	return launchInside(spec, p)
+}
+
+func launchInside(spec shimapi.Spec, p *prepared) (int, *shimapi.StartError) {
 	for _, path := range spec.Cgroup.Tasks {
 		if err := join(path); err != nil {
 			return 0, nodeError(shimapi.StepCgroup, path, err)

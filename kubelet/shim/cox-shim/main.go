@@ -17,7 +17,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 
@@ -30,9 +29,6 @@ const (
 	statusFailed = 1
 )
 
-// memoryLimit keeps the shim's heap small: it has little to hold and a node runs thousands.
-const memoryLimit = 6 << 20
-
 // notifyFD is the write end of a pipe to the starting kubelet: a State line, then an ExitRecord
 // line, then end of file.
 const notifyFD = 3
@@ -42,10 +38,8 @@ const notifyFD = 3
 const lockFD = 4
 
 func main() {
-	// The leading thread must keep root's identity, so no other goroutine may run on it while a
-	// thread becomes the user (prepare.go).
+	// The start changes identity and groups of its thread for a moment (raw.go, launch.go).
 	runtime.LockOSThread()
-	debug.SetMemoryLimit(memoryLimit)
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: cox-shim DIR (started by cox kubelet, not by hand)")
 		os.Exit(statusUsage)
@@ -62,7 +56,6 @@ func run(dir string) error {
 	if err := os.Chdir(dir); err != nil {
 		return fmt.Errorf("enter the state directory: %w", err)
 	}
-	ignoreSignals()
 	unix.CloseOnExec(notifyFD)
 	unix.CloseOnExec(lockFD)
 	notify := os.NewFile(notifyFD, "notify")
@@ -80,15 +73,16 @@ func run(dir string) error {
 	}
 	p := newPod(spec, notify)
 	p.start()
+	ignoreSignals()
 	runtime.UnlockOSThread()
 	go serve(listener, p)
 	return p.loop()
 }
 
-// ignoreSignals makes the shim deaf to polite signals: only a stop request ends a pod. Handlers
-// rather than SIG_IGN, since ignored signals would be inherited by the user's program.
+// ignoreSignals makes the shim deaf to polite signals: only a stop request ends a pod. It comes after
+// the start, because a program inherits what its parent ignores.
 func ignoreSignals() {
-	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
 }
 
 func readSpec() (shimapi.Spec, error) {

@@ -66,13 +66,12 @@ func bootID() string {
 
 // start runs the main process and tells the kubelet. A failure becomes the exit record.
 func (p *pod) start() {
-	prep, failure := prepare(p.spec)
-	pid := 0
-	if failure == nil {
-		pid, failure = launch(p.spec, prep)
-	}
-	prep.closeStdio()
+	pid, prep, failure := p.startMain()
 	if failure != nil {
+		if pid != 0 { // it runs, but not where it should
+			_ = unix.Kill(pid, unix.SIGKILL)
+			_, _ = unix.Wait4(pid, nil, 0, nil)
+		}
 		p.finish(shimapi.ExitRecord{Reason: shimapi.ReasonStartFailed, Start: failure})
 		return
 	}
@@ -87,6 +86,27 @@ func (p *pod) start() {
 	p.saveState()
 	p.tell(p.status())
 	go reap(p.reaped)
+}
+
+// startMain works in the user's directory and with his umask, and comes back to the shim's own.
+func (p *pod) startMain() (int, *prepared, *shimapi.StartError) {
+	home, err := unix.Open(".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, nil, nodeError(shimapi.StepSpec, "", err)
+	}
+	defer func() { _ = unix.Close(home) }()
+	umask := unix.Umask(p.spec.Umask)
+	defer unix.Umask(umask)
+	prep, failure := prepare(p.spec)
+	defer prep.closeStdio()
+	pid := 0
+	if failure == nil {
+		pid, failure = launch(p.spec, prep)
+	}
+	if err := unix.Fchdir(home); err != nil && failure == nil {
+		failure = nodeError(shimapi.StepSpec, "", err)
+	}
+	return pid, prep, failure
 }
 
 // loop is the pod's life after the start. It returns when the exit record is durable, and nobody
@@ -224,12 +244,22 @@ func (p *pod) onReaped(r reaped, more bool) {
 	if p.stopReason != "" && p.times.kill > boottime() {
 		return
 	}
-	if empty, err := podgroup.Empty(p.spec.Cgroup); p.spec.Cgroup.Tracks() && err == nil && empty {
+	p.killLeftover(boottime())
+}
+
+// killLeftover kills what outlived the main process. Most pods leave nothing, so it first asks the
+// cheap question; without a group the reaper is about to answer it.
+func (p *pod) killLeftover(now int64) {
+	if !p.spec.Cgroup.Tracks() {
+		p.times.kill = now + int64(leftoverPatience)
+		return
+	}
+	if empty, err := podgroup.Empty(p.spec.Cgroup); err == nil && empty {
 		return
 	}
 	pids, _ := members(p.spec.Cgroup) // the count is for people; the kill doesn't need it
 	p.leftover = len(pids)
-	p.kill(boottime())
+	p.kill(now)
 }
 
 // allGone ends the pod once no descendant is left and the group is empty: a process that somebody

@@ -2,10 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -32,32 +30,22 @@ func (p *prepared) closeStdio() {
 
 // prepare opens everything on the user's path as the user, with no right of root's: a root-squashed
 // home lets nobody else in, and a symbolic link can't lead root where the user may not write.
-//
-// On Linux identity, working directory and umask can belong to a single thread. So a thread becomes
-// the user, opens the files and ends; the file descriptors are the process's. An "init" process
-// that re-executes this program would do the same for 4 to 5 ms more at each start. The price: in
-// this millisecond the user may send signals to that thread, and so kill the shim of his own pod.
+// It changes the process's working directory and umask; the caller puts them back.
 func prepare(spec shimapi.Spec) (*prepared, *shimapi.StartError) {
 	p := &prepared{dir: spec.Dir}
-	var failure *shimapi.StartError
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// Never unlocked: the thread, which isn't root's any more, ends with its goroutine.
-		runtime.LockOSThread()
-		failure = p.asUser(spec)
-	}()
-	<-done
+	back, err := becomeUser(spec.User)
+	if err != nil {
+		return p, nodeError(shimapi.StepIdentity, "", err)
+	}
+	failure := p.asUser(spec)
+	if err := back(); err != nil {
+		// Without its rights this shim can do nothing for the pod any more.
+		return p, nodeError(shimapi.StepIdentity, "", err)
+	}
 	return p, failure
 }
 
 func (p *prepared) asUser(spec shimapi.Spec) *shimapi.StartError {
-	if err := privateFS(spec.Umask); err != nil {
-		return nodeError(shimapi.StepIdentity, "", err)
-	}
-	if err := becomeUser(spec.User); err != nil {
-		return nodeError(shimapi.StepIdentity, "", err)
-	}
 	if err := unix.Chdir(spec.Dir); err != nil {
 		return pathError(shimapi.StepWorkdir, spec.Dir, err)
 	}
@@ -67,48 +55,6 @@ func (p *prepared) asUser(spec shimapi.Spec) *shimapi.StartError {
 	program, failure := findProgram(spec)
 	p.program = program
 	return failure
-}
-
-// privateFS gives this thread a working directory and umask of its own.
-func privateFS(umask int) error {
-	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return fmt.Errorf("unshare the working directory: %w", err)
-	}
-	unix.Umask(umask)
-	return nil
-}
-
-// becomeUser changes this thread alone, for good. The wrappers of package syscall would change every
-// thread, hence the raw calls.
-func becomeUser(user *shimapi.User) error {
-	if user == nil || os.Geteuid() != 0 {
-		return checkUser(user)
-	}
-	groups := user.Groups
-	var first *uint32
-	if len(groups) > 0 {
-		first = &groups[0]
-	}
-	if err := rawSetgroups(len(groups), first); err != nil {
-		return fmt.Errorf("setgroups: %w", err)
-	}
-	gid, uid := uintptr(user.GID), uintptr(user.UID)
-	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, gid, gid, gid); errno != 0 {
-		return fmt.Errorf("setresgid %d: %w", user.GID, errno)
-	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); errno != 0 {
-		return fmt.Errorf("setresuid %d: %w", user.UID, errno)
-	}
-	return nil
-}
-
-// checkUser refuses to run somebody's pod as somebody else.
-func checkUser(user *shimapi.User) error {
-	if user != nil && int(user.UID) != os.Geteuid() {
-		return fmt.Errorf("the kubelet runs as uid %d and can't start processes of uid %d: %w",
-			os.Geteuid(), user.UID, unix.EPERM)
-	}
-	return nil
 }
 
 func (p *prepared) openStdio(spec shimapi.Spec) *shimapi.StartError {

@@ -15,6 +15,9 @@ const (
 // killAgain repeats a kill until the pod is empty; a v1 freeze may miss a fork.
 const killAgain = 200 * time.Millisecond
 
+// leftoverPatience is how long the reaper has to say that nothing is left, before /proc is searched.
+const leftoverPatience = 2 * time.Millisecond
+
 // timeline is when a pod's next things are due, in nanoseconds on CLOCK_BOOTTIME; 0 is never.
 type timeline struct {
 	limit, warn, lease, kill, sample int64

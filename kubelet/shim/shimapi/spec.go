@@ -99,6 +99,7 @@ type Cgroup struct {
 	Tracker     string   `json:"tracker,omitempty"`      // cgroup2 directory of the pod
 	TrackerLeaf string   `json:"tracker_leaf,omitempty"` // cgroup2 leaf that the process is cloned into
 	Tasks       []string `json:"tasks,omitempty"`        // v1 "tasks" files that the process joins
+	HomeTasks   []string `json:"home_tasks,omitempty"`   // v1 "tasks" files of the shims' own group
 	Freezer     string   `json:"freezer,omitempty"`      // v1 freezer of the pod, where there is no tracker
 	CPUAcct     string   `json:"cpuacct,omitempty"`      // v1 cpuacct of the pod, where there is no tracker
 	MemoryV1    string   `json:"memory_v1,omitempty"`    // v1 memory group of the pod

@@ -1,0 +1,176 @@
+package kubelet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/kubelet/checkpoint"
+	"github.com/coxswain-hpc/coxswain/kubelet/reconcile"
+	"github.com/coxswain-hpc/coxswain/kubelet/runtime"
+	"github.com/coxswain-hpc/coxswain/kubelet/step"
+)
+
+const (
+	// startTimeout bounds a start: a working directory on a dead file server would hold it for ever.
+	startTimeout = 2 * time.Minute
+	// templateWait is between tries to start a pod whose template has not come; after
+	// templateTries of them the attempt fails on this node.
+	templateWait  = 2 * time.Second
+	templateTries = 15
+)
+
+// start begins a pod, new or delayed.
+func (a *agent) start(assignment api.PodAssignment, p *pod) {
+	if p == nil {
+		p = &pod{}
+		a.pods[assignment.Key] = p
+	}
+	p.Pod = reconcile.Pod{Assignment: assignment, Epoch: a.desired.Epoch, Phase: reconcile.PhaseStarting}
+	template, ok := a.templates[assignment.Template]
+	if !ok {
+		a.awaitTemplate(p)
+		return
+	}
+	a.beside(func(ctx context.Context) { a.live(ctx, p, assignment, template) })
+}
+
+// awaitTemplate asks for a template and delays the start; its arrival ends the delay.
+func (a *agent) awaitTemplate(p *pod) {
+	p.missing++
+	if p.missing > templateTries {
+		a.endUnstarted(reconcile.Action{
+			Key: p.Assignment.Key, Assignment: p.Assignment, State: api.PodStartFailed, Reason: api.ReasonNode,
+			Message: "the server has not sent the pod's template " + p.Assignment.Template,
+		})
+		return
+	}
+	a.delayed(p, &step.Delay{Reason: api.ReasonNode, Message: "waits for its template", After: templateWait})
+	if name := p.Assignment.Template; a.link != nil && !a.fetching[name] {
+		a.fetching[name] = true
+		a.link.send(api.KubeletMessage{Fetch: &api.KubeletFetch{Templates: []string{name}}})
+	}
+}
+
+// live is the life of a pod, in a goroutine of its own: start, wait for the end, clean up.
+func (a *agent) live(ctx context.Context, p *pod, assignment api.PodAssignment, template api.KubeletTemplate) {
+	ref := a.ref(assignment)
+	startedAt, err := a.launch(ctx, p, assignment, template)
+	if ctx.Err() != nil {
+		return // the kubelet ends: its successor finds out
+	}
+	var delay *step.Delay
+	switch {
+	case errors.As(err, &delay):
+		a.log.Warn("start delayed", slog.String("pod", assignment.Key.String()), slog.String("reason", delay.Message))
+		a.cleanup(ctx, assignment)
+		a.post(func() { a.delayed(p, delay) })
+		return
+	case err != nil:
+		a.failed(ctx, p, assignment, err)
+		return
+	}
+	if !startedAt.IsZero() {
+		a.post(func() { a.started(p, startedAt) })
+	}
+	a.follow(ctx, p, assignment, ref)
+}
+
+// launch runs the steps and starts the process. The checkpoint is written when all is ready and
+// before a process can exist: a kubelet that dies earlier leaves nothing but residue, and starts the
+// pod afresh when it is back.
+func (a *agent) launch(
+	ctx context.Context, p *pod, assignment api.PodAssignment, template api.KubeletTemplate,
+) (time.Time, error) {
+	select {
+	case a.starts <- struct{}{}:
+		defer func() { <-a.starts }()
+	case <-ctx.Done():
+		return time.Time{}, context.Cause(ctx)
+	}
+	prepared := &step.Pod{Assignment: assignment, Template: template, Node: a.opts.Node, StartAt: a.clock.Now()}
+	if err := a.steps.Prepare(ctx, prepared); err != nil {
+		return time.Time{}, err
+	}
+	record := checkpoint.Record{
+		Assignment: assignment, Epoch: p.Epoch, BootID: a.bootID, Owner: prepared.Owner,
+		Stdout: prepared.Spec.Stdout.Path, Stderr: prepared.Spec.Stderr.Path, Attach: prepared.Spec.Attach,
+	}
+	if err := a.store.Save(record); err != nil {
+		return time.Time{}, err
+	}
+	a.post(func() { p.record, p.onDisk = record, true })
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	state, err := a.runtime.Start(starting, a.ref(assignment), prepared.Spec)
+	if err != nil || state.StartedUnixNS == 0 {
+		return time.Time{}, err
+	}
+	return unixTime(state.StartedUnixNS), nil
+}
+
+// failed ends an attempt whose start went wrong on this side.
+func (a *agent) failed(ctx context.Context, p *pod, assignment api.PodAssignment, err error) {
+	a.log.Error("start failed", slog.String("pod", assignment.Key.String()), slog.Any("error", err))
+	a.kill(ctx, a.ref(assignment))
+	a.cleanup(ctx, assignment)
+	failure := step.FailureOf(err)
+	a.post(func() {
+		a.noteDisk(err)
+		a.ended(p, api.PodReport{
+			Key: assignment.Key, State: failure.State, At: a.clock.Now(),
+			Exit: &api.PodExit{Reason: failure.Reason, Message: failure.Message},
+		})
+		a.cleanedUp(p)
+	})
+}
+
+// follow waits for the end of a pod that runs, says so, and cleans up. The report goes out first: the
+// processes are gone, and what is left of the pod takes no room in the books.
+func (a *agent) follow(ctx context.Context, p *pod, assignment api.PodAssignment, ref runtime.Pod) {
+	record, err := a.runtime.Wait(ctx, ref)
+	if ctx.Err() != nil {
+		return
+	}
+	a.post(func() {
+		if err != nil {
+			a.ended(p, a.lostReport(assignment.Key, err))
+			return
+		}
+		a.ended(p, endOf(assignment.Key, record, p.Stopping))
+	})
+	a.cleanup(ctx, assignment)
+	a.post(func() { a.cleanedUp(p) })
+}
+
+// lostReport is the end of a pod whose shim left no record.
+func (a *agent) lostReport(key api.PodKey, err error) api.PodReport {
+	a.log.Error("a pod's shim was lost", slog.String("pod", key.String()), slog.Any("error", err))
+	return api.PodReport{
+		Key: key, State: api.PodShimLost, At: a.clock.Now(),
+		Exit: &api.PodExit{
+			Reason:  api.ReasonShimLost,
+			Message: "the process that watched over the pod died; the pod's processes were killed",
+			Usage:   api.Usage{Missing: []string{"cpu_seconds", "peak_memory_bytes", "elapsed_seconds"}},
+		},
+	}
+}
+
+// cleanup undoes the steps, again and again until nothing is left.
+func (a *agent) cleanup(ctx context.Context, assignment api.PodAssignment) {
+	select {
+	case a.cleans <- struct{}{}:
+		defer func() { <-a.cleans }()
+	case <-ctx.Done():
+		return
+	}
+	a.untilDone(ctx, "undo the steps", a.ref(assignment), func() error {
+		if err := a.steps.Cleanup(ctx, assignment); err != nil {
+			return fmt.Errorf("clean up: %w", err)
+		}
+		return nil
+	})
+}
