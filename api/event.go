@@ -43,14 +43,16 @@ type Cursor struct {
 type Touched struct {
 	Jobs []JobID `json:"jobs,omitempty"`
 	// Pods are touched pods; Nodes also lists the nodes of those pods' streams.
-	Pods       []PodKey `json:"pods,omitempty"`
-	Nodes      []string `json:"nodes,omitempty"`
-	Accounts   []string `json:"accounts,omitempty"`
-	Users      []string `json:"users,omitempty"`
-	QOS        []string `json:"qos,omitempty"`
-	Partitions []string `json:"partitions,omitempty"`
-	Tokens     []string `json:"tokens,omitempty"`
-	Signals    []int64  `json:"signals,omitempty"`
+	Pods  []PodKey `json:"pods,omitempty"`
+	Nodes []string `json:"nodes,omitempty"`
+	// ChangedNodes are those of Nodes whose own row has changed.
+	ChangedNodes []string `json:"changed_nodes,omitempty"`
+	Accounts     []string `json:"accounts,omitempty"`
+	Users        []string `json:"users,omitempty"`
+	QOS          []string `json:"qos,omitempty"`
+	Partitions   []string `json:"partitions,omitempty"`
+	Tokens       []string `json:"tokens,omitempty"`
+	Signals      []int64  `json:"signals,omitempty"`
 }
 
 // Token is a bearer token or a one-time join token. Only its hash is stored.

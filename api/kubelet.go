@@ -106,6 +106,14 @@ type PodAssignment struct {
 	Restarts int32 `json:"restarts"`
 }
 
+// NodeAssignment is an assignment with what its node's stream needs to know beside it. A released
+// pod is to be forgotten by its node.
+type NodeAssignment struct {
+	Node     string
+	Released bool
+	PodAssignment
+}
+
 // KubeletTemplate is what all pods of a job's role share, sent once per stream, named by the hash
 // of its content. It holds the job's payload: nodes are trusted with what they run.
 type KubeletTemplate struct {

@@ -24,3 +24,11 @@ type JobUpdate struct {
 	// Requests replaces the main container's requests and limits of a waiting job.
 	Requests *Resources `json:"requests,omitempty"`
 }
+
+// SubmitParams is a job on its way into the store: the spec is final (owner and defaults filled).
+type SubmitParams struct {
+	Submit JobSubmit
+	// Size is the number of array tasks, 1 for a job that is no array.
+	Size int64
+	Now  time.Time
+}

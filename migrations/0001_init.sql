@@ -5,7 +5,9 @@ CREATE TABLE meta (
     id           smallint PRIMARY KEY DEFAULT 1 CHECK (id = 1),
     cluster_name text        NOT NULL,
     epoch        text        NOT NULL,
-    created_at   timestamptz NOT NULL
+    created_at   timestamptz NOT NULL,
+    -- The highest transaction whose feed row was dropped by age: older cursors are gone.
+    feed_dropped xid8        NOT NULL DEFAULT '0'
 );
 
 -- Jobs, deployments and array tasks share one sequence, so that each number means one thing.
