@@ -49,6 +49,7 @@ type agent struct {
 	templates  map[string]api.KubeletTemplate
 	fetching   map[string]bool
 	outbox     outbox.Queue
+	watchers   map[api.PodKey][]chan struct{} // sessions that wait for a change of a pod
 	wake       time.Time
 }
 
@@ -162,6 +163,7 @@ func (a *agent) started(p *pod, at time.Time) {
 		a.signal(p, s)
 	}
 	p.signals = nil
+	a.changed(p.Assignment.Key)
 }
 
 // ended: no process of the pod is left.
@@ -172,12 +174,14 @@ func (a *agent) ended(p *pod, report api.PodReport) {
 		a.answerSignal(s, "the pod has ended")
 	}
 	p.signals = nil
+	a.changed(p.Assignment.Key)
 }
 
 // delayed: the start is to be tried again.
 func (a *agent) delayed(p *pod, why *step.Delay) {
 	p.Phase = reconcile.PhaseDelayed
 	p.NotBefore = a.clock.Now().Add(why.After)
+	p.cleaned = true
 	if why.Reason == api.ReasonNameService {
 		a.condition(conditionNameService, why.Message)
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/kubelet/checkpoint"
 	"github.com/coxswain-hpc/coxswain/kubelet/reconcile"
-	"github.com/coxswain-hpc/coxswain/kubelet/runtime"
 	"github.com/coxswain-hpc/coxswain/kubelet/step"
 )
 
@@ -30,12 +29,15 @@ func (a *agent) start(assignment api.PodAssignment, p *pod) {
 		a.pods[assignment.Key] = p
 	}
 	p.Pod = reconcile.Pod{Assignment: assignment, Epoch: a.desired.Epoch, Phase: reconcile.PhaseStarting}
+	p.cleaned = false
 	template, ok := a.templates[assignment.Template]
 	if !ok {
 		a.awaitTemplate(p)
 		return
 	}
-	a.beside(func(ctx context.Context) { a.live(ctx, p, assignment, template) })
+	p.missing = 0
+	epoch := p.Epoch
+	a.beside(func(ctx context.Context) { a.live(ctx, p, launch{assignment, template, epoch}) })
 }
 
 // awaitTemplate asks for a template and delays the start; its arrival ends the delay.
@@ -55,48 +57,54 @@ func (a *agent) awaitTemplate(p *pod) {
 	}
 }
 
-// live is the life of a pod, in a goroutine of its own: start, wait for the end, clean up.
-func (a *agent) live(ctx context.Context, p *pod, assignment api.PodAssignment, template api.KubeletTemplate) {
-	ref := a.ref(assignment)
-	startedAt, err := a.launch(ctx, p, assignment, template)
+// launch is what a start needs to know.
+type launch struct {
+	assignment api.PodAssignment
+	template   api.KubeletTemplate
+	epoch      string
+}
+
+// live is the life of a pod, in a goroutine of its own: start, wait for the end, clean up. Of p it
+// only hands the pointer back to the agent.
+func (a *agent) live(ctx context.Context, p *pod, l launch) {
+	startedAt, err := a.launch(ctx, p, l)
 	if ctx.Err() != nil {
 		return // the kubelet ends: its successor finds out
 	}
 	var delay *step.Delay
 	switch {
 	case errors.As(err, &delay):
-		a.log.Warn("start delayed", slog.String("pod", assignment.Key.String()), slog.String("reason", delay.Message))
-		a.cleanup(ctx, assignment)
+		a.log.Warn("start delayed",
+			slog.String("pod", l.assignment.Key.String()), slog.String("reason", delay.Message))
+		a.cleanup(ctx, l.assignment)
 		a.post(func() { a.delayed(p, delay) })
 		return
 	case err != nil:
-		a.failed(ctx, p, assignment, err)
+		a.failed(ctx, p, l.assignment, err)
 		return
 	}
 	if !startedAt.IsZero() {
 		a.post(func() { a.started(p, startedAt) })
 	}
-	a.follow(ctx, p, assignment, ref)
+	a.follow(ctx, p, l.assignment)
 }
 
 // launch runs the steps and starts the process. The checkpoint is written when all is ready and
 // before a process can exist: a kubelet that dies earlier leaves nothing but residue, and starts the
 // pod afresh when it is back.
-func (a *agent) launch(
-	ctx context.Context, p *pod, assignment api.PodAssignment, template api.KubeletTemplate,
-) (time.Time, error) {
+func (a *agent) launch(ctx context.Context, p *pod, l launch) (time.Time, error) {
 	select {
 	case a.starts <- struct{}{}:
 		defer func() { <-a.starts }()
 	case <-ctx.Done():
 		return time.Time{}, context.Cause(ctx)
 	}
-	prepared := &step.Pod{Assignment: assignment, Template: template, Node: a.opts.Node, StartAt: a.clock.Now()}
+	prepared := &step.Pod{Assignment: l.assignment, Template: l.template, Node: a.opts.Node, StartAt: a.clock.Now()}
 	if err := a.steps.Prepare(ctx, prepared); err != nil {
 		return time.Time{}, err
 	}
 	record := checkpoint.Record{
-		Assignment: assignment, Epoch: p.Epoch, BootID: a.bootID, Owner: prepared.Owner,
+		Assignment: l.assignment, Epoch: l.epoch, BootID: a.bootID, Owner: prepared.Owner,
 		Stdout: prepared.Spec.Stdout.Path, Stderr: prepared.Spec.Stderr.Path, Attach: prepared.Spec.Attach,
 	}
 	if err := a.store.Save(record); err != nil {
@@ -105,7 +113,7 @@ func (a *agent) launch(
 	a.post(func() { p.record, p.onDisk = record, true })
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	state, err := a.runtime.Start(starting, a.ref(assignment), prepared.Spec)
+	state, err := a.runtime.Start(starting, a.ref(l.assignment), prepared.Spec)
 	if err != nil || state.StartedUnixNS == 0 {
 		return time.Time{}, err
 	}
@@ -130,8 +138,8 @@ func (a *agent) failed(ctx context.Context, p *pod, assignment api.PodAssignment
 
 // follow waits for the end of a pod that runs, says so, and cleans up. The report goes out first: the
 // processes are gone, and what is left of the pod takes no room in the books.
-func (a *agent) follow(ctx context.Context, p *pod, assignment api.PodAssignment, ref runtime.Pod) {
-	record, err := a.runtime.Wait(ctx, ref)
+func (a *agent) follow(ctx context.Context, p *pod, assignment api.PodAssignment) {
+	record, err := a.runtime.Wait(ctx, a.ref(assignment))
 	if ctx.Err() != nil {
 		return
 	}

@@ -64,7 +64,9 @@ func (p Pod) Holds() bool { return p.Phase != PhaseEnded && p.Phase != PhaseClea
 
 // Input is everything that a decision rests on.
 type Input struct {
-	Desired     Desired
+	Desired Desired
+	// Lost are pods that the store had here before the machine was booted: they may have run.
+	Lost        map[api.PodKey]bool
 	Pods        map[api.PodKey]Pod
 	Allocatable api.Resources
 	Topology    []api.CPU
@@ -200,8 +202,8 @@ func stopped(want api.PodAssignment) Action {
 // unknownHere handles a pod of which the node has no trace.
 func (d *differ) unknownHere(want api.PodAssignment) {
 	switch {
-	case want.State == api.PodRunning:
-		// It ran here once, and checkpoint and processes are gone: a second start would be a second
+	case want.State == api.PodRunning || want.State == api.PodBound && d.in.Lost[want.Key]:
+		// It ran here once (or may have), and checkpoint and processes are gone: a second start would be a second
 		// run of the same attempt.
 		d.add(Action{
 			Verb: VerbEnd, Key: want.Key, Assignment: want, State: api.PodNodeFailed,

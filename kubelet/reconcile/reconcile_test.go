@@ -121,6 +121,16 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+func TestAPodThatMayHaveRunBeforeTheBootIsNotStarted(t *testing.T) {
+	t.Parallel()
+	a := assignment()
+	in := input(&a, nil)
+	in.Lost = map[api.PodKey]bool{key1: true}
+	got := reconcile.Diff(in)
+	require.Equal(t, reconcile.VerbEnd, got.Actions[0].Verb)
+	require.Equal(t, api.PodNodeFailed, got.Actions[0].State)
+}
+
 func TestDelay(t *testing.T) {
 	t.Parallel()
 	a := assignment()

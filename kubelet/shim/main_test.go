@@ -24,6 +24,9 @@ var shimBinary string
 // waitMax bounds every wait of these tests; it is far above what a loaded machine needs.
 const waitMax = 30 * time.Second
 
+// poll is the pause between two looks at something that has no event.
+const poll = 5 * time.Millisecond
+
 const nobody = 65534
 
 func TestMain(m *testing.M) {
@@ -143,6 +146,11 @@ func (n *node) start(t testing.TB, spec shimapi.Spec, limits cgroup.Limits) *pod
 }
 
 func (n *node) tryStart(spec shimapi.Spec, limits cgroup.Limits) (*pod, error) {
+	return n.tryStartWith(spec, limits, func(*shimapi.Spec) {})
+}
+
+// tryStartWith gives change the last word on the spec.
+func (n *node) tryStartWith(spec shimapi.Spec, limits cgroup.Limits, change func(*shimapi.Spec)) (*pod, error) {
 	id := strconv.FormatInt(n.next.Add(1), 10)
 	p := &pod{name: cgroup.Pod{Class: "guaranteed", ID: id}, dir: filepath.Join(n.dir, "pod-"+id)}
 	if err := os.Mkdir(p.dir, 0o700); err != nil {
@@ -156,6 +164,7 @@ func (n *node) tryStart(spec shimapi.Spec, limits cgroup.Limits) (*pod, error) {
 		return nil, err
 	}
 	spec.Cgroup, spec.MemoryBytes = group, limits.MemoryBytes
+	change(&spec)
 	p.client, err = n.starter.Start(context.Background(), p.dir, spec)
 	return p, err
 }

@@ -101,6 +101,15 @@ func streams(p *Pod, main api.Container) {
 	p.Spec.Stderr = shimapi.Stream{Path: p.expand(main.Stderr), Append: more}
 }
 
+// Outputs says where the output of a pod goes (or went), absolute; empty for an attached run and for
+// an error output that is joined with the standard one.
+func Outputs(p *Pod) (stdout, stderr string) {
+	main := p.Main()
+	p.Spec.Dir = workingDir(p, main)
+	streams(p, main)
+	return p.Spec.Stdout.Path, p.Spec.Stderr.Path
+}
+
 // expand fills in a pattern and makes it absolute.
 func (p *Pod) expand(pattern string) string {
 	if pattern == "" {

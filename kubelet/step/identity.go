@@ -53,7 +53,7 @@ func (s Identity) Prepare(ctx context.Context, p *Pod) error {
 		owner.Shell = known.Shell
 	}
 	p.Owner = owner
-	p.Spec.User = specUser(owner)
+	p.Spec.User = User(owner)
 	return nil
 }
 
@@ -74,7 +74,8 @@ func mismatch(format string, args ...any) *Failure {
 	return &Failure{State: api.PodRefused, Reason: api.ReasonIdentity, Message: fmt.Sprintf(format, args...)}
 }
 
-func specUser(owner api.Identity) *shimapi.User {
+// User is an identity in the words of a spec.
+func User(owner api.Identity) *shimapi.User {
 	u := &shimapi.User{UID: uint32(owner.UID), GID: uint32(owner.GID)} // in range, see allowed
 	for _, g := range owner.Groups {
 		if g >= 0 && g < math.MaxUint32 {

@@ -95,7 +95,7 @@ func forkExec(spec shimapi.Spec, program string, attr *syscall.ProcAttr) (int, *
 	if len(after) == 0 {
 		return pid, nil
 	}
-	if err := limitStopped(pid, after); err != nil {
+	if err := limitStopped(pid, spec.User, after); err != nil {
 		_ = unix.Kill(pid, unix.SIGKILL)
 		_, _ = unix.Wait4(pid, nil, 0, nil)
 		return 0, nodeError(shimapi.StepRlimit, "", err)
@@ -142,8 +142,9 @@ func setRlimits(limits []shimapi.Rlimit) (restore func(), err error) {
 	return restore, nil
 }
 
-// limitStopped sets limits on a child that stopped after exec, and lets it go.
-func limitStopped(pid int, limits []shimapi.Rlimit) error {
+// limitStopped sets limits on a child that stopped after exec, and lets it go. It does so as the
+// user, since another user's limits take CAP_SYS_RESOURCE, which root in a container may lack.
+func limitStopped(pid int, user *shimapi.User, limits []shimapi.Rlimit) error {
 	var status unix.WaitStatus
 	if _, err := retryEINTR(func() (int, error) { return unix.Wait4(pid, &status, unix.WALL, nil) }); err != nil {
 		return fmt.Errorf("wait for the exec: %w", err)
@@ -151,6 +152,20 @@ func limitStopped(pid int, limits []shimapi.Rlimit) error {
 	if !status.Stopped() {
 		return fmt.Errorf("the process ended before its limits were set: status %#x", uint32(status))
 	}
+	back, err := becomeUser(user)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(limitOther(pid, limits), back()); err != nil {
+		return err
+	}
+	if err := unix.PtraceDetach(pid); err != nil {
+		return fmt.Errorf("let the process go: %w", err)
+	}
+	return nil
+}
+
+func limitOther(pid int, limits []shimapi.Rlimit) error {
 	for _, l := range limits {
 		var current unix.Rlimit
 		if err := unix.Prlimit(pid, l.Resource, nil, &current); err != nil {
@@ -160,9 +175,6 @@ func limitStopped(pid int, limits []shimapi.Rlimit) error {
 		if err := unix.Prlimit(pid, l.Resource, &wanted, nil); err != nil {
 			return fmt.Errorf("prlimit %d: %w", l.Resource, err)
 		}
-	}
-	if err := unix.PtraceDetach(pid); err != nil {
-		return fmt.Errorf("let the process go: %w", err)
 	}
 	return nil
 }

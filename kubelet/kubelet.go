@@ -1,0 +1,178 @@
+package kubelet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/kubelet/cgroup"
+	"github.com/coxswain-hpc/coxswain/kubelet/checkpoint"
+	"github.com/coxswain-hpc/coxswain/kubelet/runtime/process"
+	"github.com/coxswain-hpc/coxswain/kubelet/shim"
+	"github.com/coxswain-hpc/coxswain/kubelet/step"
+)
+
+// Kubelet is the node agent. Make it with New, run it with Run.
+type Kubelet struct{ opts Options }
+
+// New checks the options and touches nothing.
+func New(opts Options) (*Kubelet, error) {
+	opts = opts.WithDefaults()
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	return &Kubelet{opts: opts}, nil
+}
+
+// Run joins if needed, takes the pods of an earlier run back, and works until ctx ends. The pods run
+// on then; the next run finds them.
+func (k *Kubelet) Run(ctx context.Context) error {
+	opts := k.opts
+	if err := makeDirs(opts); err != nil {
+		return err
+	}
+	unlock, err := lock(opts.StateDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if opts.Dialer == nil {
+		credentials, err := credentials(ctx, opts)
+		if err != nil {
+			return err
+		}
+		opts.Dialer = &servers{endpoints: opts.Endpoints, credentials: credentials}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	a, node, err := prepare(ctx, opts)
+	if err != nil {
+		cancel()
+		return err
+	}
+	defer func() {
+		cancel()
+		a.work.Wait()
+		a.runtime.Close()
+	}()
+	return a.serve(ctx, node)
+}
+
+// serve restores and works.
+func (a *agent) serve(ctx context.Context, node step.Options) error {
+	if err := a.restore(ctx); err != nil {
+		return err
+	}
+	if err := a.sweep(ctx, node); err != nil {
+		// Something that can't be removed must not keep the node from working.
+		a.condition(conditionCleanup, err.Error())
+	}
+	if err := renameio.WriteFile(filepath.Join(a.opts.StateDir, seenBootFile), []byte(a.bootID), 0o600); err != nil {
+		return fmt.Errorf("keep the boot id: %w", err)
+	}
+	a.beside(a.stay)
+	a.beside(a.inspect)
+	a.run(ctx)
+	return nil
+}
+
+// spoolDir is where the scripts are.
+func spoolDir(stateDir string) string { return filepath.Join(stateDir, "spool") }
+
+// makeDirs makes the directories of the kubelet. Users pass through the outer ones to their own.
+func makeDirs(opts Options) error {
+	const passThrough = 0o711
+	for _, dir := range []string{opts.StateDir, spoolDir(opts.StateDir), opts.ScratchDir} {
+		if err := os.MkdirAll(dir, passThrough); err != nil {
+			return fmt.Errorf("make the kubelet's directories: %w", err)
+		}
+	}
+	return nil
+}
+
+// prepare puts an agent together.
+func prepare(ctx context.Context, opts Options) (*agent, step.Options, error) {
+	store, err := checkpoint.Open(filepath.Join(opts.StateDir, "pods"))
+	if err != nil {
+		return nil, step.Options{}, err
+	}
+	bootID, rebooted, err := readBoot(opts.StateDir)
+	if err != nil {
+		return nil, step.Options{}, err
+	}
+	driver, err := cgroup.Detect(cgroup.Config{Root: opts.CgroupRoot, Node: opts.Node})
+	if err != nil {
+		return nil, step.Options{}, fmt.Errorf("look at the node's control groups: %w", err)
+	}
+	node := step.Options{
+		Cgroups: driver, Names: opts.Names, UIDFloor: max(opts.UIDFloor, 0), SelfUID: os.Geteuid(),
+		SpoolDir: spoolDir(opts.StateDir), ScratchDir: opts.ScratchDir,
+	}
+	a := newAgent(ctx, opts, store)
+	a.bootID, a.rebooted = bootID, rebooted
+	if a.steps = opts.Steps; a.steps == nil {
+		a.steps = step.Default(node)
+	}
+	if err := a.look(ctx, node); err != nil {
+		return nil, node, err
+	}
+	if a.runtime = opts.Runtime; a.runtime == nil {
+		if a.runtime, err = newProcessRuntime(opts, driver); err != nil {
+			return nil, node, err
+		}
+	}
+	return a, node, nil
+}
+
+// look fills in the node's status.
+func (a *agent) look(ctx context.Context, node step.Options) error {
+	a.status.Inventory.CgroupMode = string(node.Cgroups.Info().Mode)
+	inventory, err := a.detect(ctx)
+	if err != nil {
+		return fmt.Errorf("read the node's inventory: %w", err)
+	}
+	a.status.Inventory = inventory
+	a.limitsMissing(node.Cgroups.Info())
+	a.checkDisk()
+	if err := reachable(node.SpoolDir); err != nil && node.SelfUID == 0 {
+		a.condition(conditionSpool, err.Error())
+	}
+	return nil
+}
+
+func newAgent(ctx context.Context, opts Options, store *checkpoint.Store) *agent {
+	return &agent{
+		opts: opts, log: opts.Logger.With(slog.String("node", opts.Node)), clock: opts.Clock, store: store, ctx: ctx,
+		starts: make(chan struct{}, startsMax), cleans: make(chan struct{}, cleanupsMax), mail: make(chan func(), mailMax),
+		conditions: map[string]api.Condition{}, lost: map[api.PodKey]bool{}, pods: map[api.PodKey]*pod{},
+		templates: map[string]api.KubeletTemplate{}, fetching: map[string]bool{},
+		watchers: map[api.PodKey][]chan struct{}{},
+	}
+}
+
+func newProcessRuntime(opts Options, driver cgroup.Driver) (*process.Runtime, error) {
+	binary := opts.Shim
+	if binary == "" {
+		var err error
+		if binary, err = shim.Install(opts.StateDir); err != nil {
+			return nil, err
+		}
+	}
+	group, err := driver.Shims()
+	if err != nil {
+		return nil, fmt.Errorf("make the shims' group: %w", err)
+	}
+	starter, err := shim.NewStarter(binary, group)
+	if err != nil {
+		return nil, err
+	}
+	return process.New(starter, driver), nil
+}
+
+// errLocked is a second kubelet on one state directory.
+var errLocked = errors.New("another kubelet works in this state directory")

@@ -1,0 +1,176 @@
+package kubelet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/kubelet/checkpoint"
+	"github.com/coxswain-hpc/coxswain/kubelet/reconcile"
+	"github.com/coxswain-hpc/coxswain/kubelet/runtime"
+	"github.com/coxswain-hpc/coxswain/kubelet/shim"
+	"github.com/coxswain-hpc/coxswain/kubelet/step"
+)
+
+// restore finds the pods of the kubelet before this one. It runs before the agent's goroutine.
+func (a *agent) restore(ctx context.Context) error {
+	records, broken, err := a.store.Load()
+	if err != nil {
+		return err
+	}
+	for _, b := range broken {
+		// Written by a newer kubelet, or cut by a full disk. Nothing may be killed or removed on a
+		// guess; whoever started it can still stop it by its deadline.
+		a.log.Error("a pod's record can't be read", slog.String("dir", b.Dir), slog.Any("error", b.Err))
+	}
+	for _, r := range records {
+		if err := a.readopt(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readopt takes one pod back.
+func (a *agent) readopt(ctx context.Context, r checkpoint.Record) error {
+	key := r.Assignment.Key
+	p := &pod{record: r, onDisk: true, Pod: reconcile.Pod{
+		Assignment: r.Assignment, Epoch: r.Epoch, Phase: reconcile.PhaseRunning,
+		TimeLimitSeconds: r.Assignment.TimeLimitSeconds,
+	}}
+	if r.BootID != a.bootID {
+		a.pods[key] = p
+		a.afterBoot(p)
+		return nil
+	}
+	state, err := a.runtime.Adopt(ctx, a.ref(r.Assignment))
+	switch {
+	case errors.Is(err, runtime.ErrNeverStarted):
+		// The kubelet died between its record and the start: as if it had never come to this pod.
+		return a.store.Remove(key)
+	case errors.Is(err, runtime.ErrLost):
+		a.pods[key] = p
+		a.beside(func(ctx context.Context) { a.bury(ctx, p, r.Assignment, err) })
+		return nil
+	case err != nil:
+		return fmt.Errorf("restore the node's pods: %w", err)
+	}
+	a.pods[key] = p
+	a.log.Info("adopted", slog.String("pod", key.String()), slog.String("phase", string(state.Phase)))
+	if state.StartedUnixNS != 0 {
+		a.started(p, unixTime(state.StartedUnixNS))
+	}
+	a.beside(func(ctx context.Context) { a.follow(ctx, p, r.Assignment) })
+	return nil
+}
+
+// bury kills what a lost shim left, and reports it.
+func (a *agent) bury(ctx context.Context, p *pod, assignment api.PodAssignment, err error) {
+	a.kill(ctx, a.ref(assignment))
+	report := a.lostReport(assignment.Key, err)
+	a.cleanup(ctx, assignment)
+	a.post(func() {
+		a.ended(p, report)
+		a.cleanedUp(p)
+	})
+}
+
+// afterBoot ends a pod that ran before the machine was booted: by its record if it has one.
+func (a *agent) afterBoot(p *pod) {
+	key := p.Assignment.Key
+	if record, err := shim.ReadExit(a.store.Dir(key)); err == nil {
+		a.ended(p, endOf(key, record, nil))
+	} else {
+		a.ended(p, api.PodReport{
+			Key: key, State: api.PodNodeFailed, At: a.clock.Now(),
+			Exit: &api.PodExit{
+				Reason: api.ReasonNodeLost, Message: "the node was booted while the pod ran",
+				Usage: api.Usage{Missing: []string{"cpu_seconds", "peak_memory_bytes", "elapsed_seconds"}},
+			},
+		})
+	}
+	assignment := p.Assignment
+	a.beside(func(ctx context.Context) {
+		a.cleanup(ctx, assignment)
+		a.post(func() { a.cleanedUp(p) })
+	})
+}
+
+// sweep removes what a kubelet left that died in the middle of a start or a clean-up: groups, scripts
+// and temporary directories of pods that have no directory.
+func (a *agent) sweep(ctx context.Context, node step.Options) error {
+	known := map[string]bool{}
+	entries, err := os.ReadDir(filepath.Dir(a.store.Dir(api.PodKey{})))
+	if err != nil {
+		return fmt.Errorf("list the pods on disk: %w", err)
+	}
+	for _, e := range entries {
+		known[e.Name()] = true
+	}
+	errs := []error{a.sweepGroups(ctx, node, known)}
+	for _, dir := range []string{node.SpoolDir, node.ScratchDir} {
+		errs = append(errs, a.sweepDir(dir, known))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *agent) sweepGroups(ctx context.Context, node step.Options, known map[string]bool) error {
+	groups, err := node.Cgroups.List()
+	if err != nil {
+		return fmt.Errorf("list the pods' control groups: %w", err)
+	}
+	var errs []error
+	for _, g := range groups {
+		if known[fmt.Sprintf("%s-%d", g.ID, g.Attempt)] {
+			continue
+		}
+		a.log.Warn("removing a control group that no pod owns", slog.String("group", g.ID), slog.Int("attempt", g.Attempt))
+		if err := node.Cgroups.Kill(ctx, g); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, node.Cgroups.Remove(ctx, g))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *agent) sweepDir(dir string, known map[string]bool) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", dir, err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if !known[e.Name()] {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// bootIDFile is where the kernel says which boot this is, seenBootFile where we keep the last one.
+const (
+	bootIDFile   = "/proc/sys/kernel/random/boot_id"
+	seenBootFile = "boot_id"
+)
+
+// readBoot reads the machine's boot id, and says whether it was booted since we looked last. A new
+// state directory has seen no boot and lost nothing.
+func readBoot(stateDir string) (id string, rebooted bool, err error) {
+	data, err := os.ReadFile(bootIDFile)
+	if err != nil {
+		return "", false, fmt.Errorf("read the boot id: %w", err)
+	}
+	id = strings.TrimSpace(string(data))
+	seen, err := os.ReadFile(filepath.Join(stateDir, seenBootFile))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", false, fmt.Errorf("read the last boot id: %w", err)
+	}
+	last := strings.TrimSpace(string(seen))
+	return id, last != "" && last != id, nil
+}

@@ -1,0 +1,301 @@
+package kubelet
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/internal/clock"
+	"github.com/coxswain-hpc/coxswain/kubelet/checkpoint"
+	"github.com/coxswain-hpc/coxswain/kubelet/logs"
+	"github.com/coxswain-hpc/coxswain/kubelet/reconcile"
+	"github.com/coxswain-hpc/coxswain/kubelet/runtime"
+	"github.com/coxswain-hpc/coxswain/kubelet/shim/shimapi"
+	"github.com/coxswain-hpc/coxswain/kubelet/step"
+)
+
+const (
+	// sessionStartWait is how long a session waits for its pod to run.
+	sessionStartWait = 10 * time.Minute
+	// sessionCloseWait is how long the other side may take to close after the last frame.
+	sessionCloseWait = 5 * time.Second
+)
+
+// session serves one session that the server asked for.
+func (a *agent) session(ctx context.Context, request api.SessionRequest) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	frames, err := a.opts.Dialer.Session(ctx, request.ID)
+	if err != nil {
+		a.log.Warn("a session can't be dialled", slog.String("session", request.ID), slog.Any("error", err))
+		return
+	}
+	defer frames.Close()
+	switch request.Kind {
+	case api.SessionAttach:
+		err = a.attach(ctx, frames, request)
+	case api.SessionLogs:
+		err = a.serveLogs(ctx, frames, request)
+	default:
+		err = api.Errorf(api.CodeUnsupported, "this kubelet knows no session of kind %q; upgrade it", request.Kind)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.sendError(ctx, frames, err)
+	}
+}
+
+// sendError ends a session with a sentence.
+func (a *agent) sendError(ctx context.Context, frames Frames, err error) {
+	var known *api.Error
+	if !errors.As(err, &known) {
+		known = api.Errorf(api.CodeInternal, "%w", err)
+	}
+	if frames.Send(ctx, api.SessionFrame{Kind: "error", Error: known}) == nil {
+		a.awaitClose(ctx, frames)
+	}
+}
+
+// awaitClose lets the other side read the last frame: closing at once, with frames of it unread,
+// would make the network drop what it has not taken yet.
+func (a *agent) awaitClose(ctx context.Context, frames Frames) {
+	ctx, cancel := context.WithTimeout(ctx, sessionCloseWait)
+	defer cancel()
+	for {
+		if _, err := frames.Receive(ctx); err != nil {
+			return
+		}
+	}
+}
+
+// view is what a session needs to know of its pod.
+type view struct {
+	found  bool
+	phase  reconcile.Phase
+	record checkpoint.Record
+	onDisk bool
+}
+
+// see asks the agent about a pod.
+func (a *agent) see(ctx context.Context, key api.PodKey) (view, error) {
+	answer := make(chan view, 1)
+	a.post(func() {
+		var v view
+		if p := a.pods[key]; p != nil {
+			v = view{found: true, phase: p.Phase, record: p.record, onDisk: p.onDisk}
+		} else if _, coming := a.desired.Pods[key]; coming {
+			v = view{found: true, phase: reconcile.PhaseStarting}
+		}
+		answer <- v
+	})
+	select {
+	case v := <-answer:
+		return v, nil
+	case <-ctx.Done():
+		return view{}, context.Cause(ctx)
+	}
+}
+
+// await waits until the pod is past a phase that ok refuses. It looks again after each change of the
+// pod, of which changed tells.
+func (a *agent) await(ctx context.Context, key api.PodKey, ok func(view) bool) (view, error) {
+	for {
+		changed := make(chan struct{})
+		a.post(func() { a.watchers[key] = append(a.watchers[key], changed) })
+		v, err := a.see(ctx, key)
+		if err != nil || ok(v) {
+			return v, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return v, context.Cause(ctx)
+		}
+	}
+}
+
+// changed wakes the sessions that wait for a pod.
+func (a *agent) changed(key api.PodKey) {
+	for _, c := range a.watchers[key] {
+		close(c)
+	}
+	delete(a.watchers, key)
+}
+
+func begun(v view) bool {
+	return !v.found || v.phase != reconcile.PhaseStarting && v.phase != reconcile.PhaseDelayed
+}
+
+func over(v view) bool {
+	return !v.found || v.phase == reconcile.PhaseEnded || v.phase == reconcile.PhaseCleaning
+}
+
+func (a *agent) awaitStart(ctx context.Context, key api.PodKey) (view, error) {
+	ctx, cancel := context.WithTimeout(ctx, sessionStartWait)
+	defer cancel()
+	return a.await(ctx, key, begun)
+}
+
+// attach joins the frames of a session with the standard streams of its pod.
+func (a *agent) attach(ctx context.Context, frames Frames, request api.SessionRequest) error {
+	v, err := a.awaitStart(ctx, request.Pod)
+	if err != nil {
+		return err
+	}
+	if !v.onDisk {
+		return api.Errorf(api.CodeEnded, "pod %s has ended on this node", request.Pod)
+	}
+	ref := a.ref(v.record.Assignment)
+	attached, err := a.runtime.Attach(ctx, ref)
+	if err != nil {
+		return api.Errorf(api.CodeConflict, "pod %s can't be attached: %w", request.Pod, err)
+	}
+	defer func() { _ = attached.Close() }() // it ends either way
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		defer cancel()
+		a.takeInput(ctx, frames, attached, ref)
+		_ = attached.Close() // ends a Next that waits: the client is gone
+	}()
+	return a.giveOutput(ctx, frames, attached, request.Pod)
+}
+
+// takeInput passes on what the client sends, until it is gone.
+func (a *agent) takeInput(ctx context.Context, frames Frames, attached runtime.Attachment, ref runtime.Pod) {
+	for {
+		f, err := frames.Receive(ctx)
+		if err != nil {
+			return
+		}
+		switch f.Kind {
+		case "stdin":
+			_, err = attached.Write(f.Data)
+		case "stdin_eof":
+			err = attached.CloseInput()
+		case "signal":
+			err = a.forwardSignal(ctx, ref, f.Signal)
+		}
+		if err != nil {
+			a.log.Debug("a frame of a session had no effect", slog.String("kind", f.Kind), slog.Any("error", err))
+		}
+	}
+}
+
+// forwardSignal does what a terminal does with Ctrl-C: it reaches every process.
+func (a *agent) forwardSignal(ctx context.Context, ref runtime.Pod, name string) error {
+	number, err := step.SignalNumber(name)
+	if err != nil {
+		return err
+	}
+	return a.runtime.Signal(ctx, ref, syscall.Signal(number), shimapi.TargetAll)
+}
+
+// giveOutput passes on what the pod writes, until its end.
+func (a *agent) giveOutput(ctx context.Context, frames Frames, attached runtime.Attachment, key api.PodKey) error {
+	for {
+		f, err := attached.Next()
+		if err != nil {
+			return api.Errorf(api.CodeUnavailable, "the pod's output broke off: %w", err)
+		}
+		out := api.SessionFrame{Kind: string(f.Channel), Data: f.Data}
+		if f.Exit != nil {
+			report := endOf(key, *f.Exit, nil)
+			out = api.SessionFrame{Kind: "exit", Exit: report.Exit, State: report.State}
+		}
+		if len(out.Data) > 0 || out.Exit != nil {
+			if err := frames.Send(ctx, out); err != nil {
+				return err
+			}
+		}
+		if f.Exit != nil {
+			_ = clock.Sleep(ctx, a.clock, sessionCloseWait) // takeInput ends it as soon as the other side closes
+			return nil
+		}
+	}
+}
+
+// serveLogs sends an output file.
+func (a *agent) serveLogs(ctx context.Context, frames Frames, request api.SessionRequest) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	v, err := a.awaitStart(ctx, request.Pod)
+	if err != nil {
+		return err
+	}
+	read, err := a.logsRequest(ctx, v, request)
+	if err != nil {
+		return err
+	}
+	closed := make(chan struct{})
+	go func() { // a client that is gone ends the reading
+		defer close(closed)
+		defer cancel()
+		for {
+			if _, err := frames.Receive(ctx); err != nil {
+				return
+			}
+		}
+	}()
+	if request.Follow && !over(v) {
+		ended := make(chan struct{})
+		read.Ended = ended
+		go func() {
+			if _, err := a.await(ctx, request.Pod, over); err == nil {
+				close(ended)
+			}
+		}()
+	}
+	err = logs.Read(ctx, read, func(data []byte) error {
+		return frames.Send(ctx, api.SessionFrame{Kind: "stdout", Data: data})
+	})
+	if err != nil {
+		return err
+	}
+	if err := frames.Send(ctx, api.SessionFrame{Kind: "eof"}); err != nil {
+		return err
+	}
+	select {
+	case <-closed:
+	case <-clock.After(a.clock, sessionCloseWait):
+	}
+	return nil
+}
+
+// logsRequest finds the file: in the record of a pod that is here, else by computing again where the
+// output of a pod went that was here.
+func (a *agent) logsRequest(ctx context.Context, v view, request api.SessionRequest) (logs.Request, error) {
+	owner, stdout, stderr := v.record.Owner, v.record.Stdout, v.record.Stderr
+	if !v.onDisk {
+		if request.Assignment == nil || request.Source == nil {
+			return logs.Request{}, api.Errorf(api.CodeNotFound, "node %s knows no pod %s", a.opts.Node, request.Pod)
+		}
+		p := &step.Pod{Assignment: *request.Assignment, Template: *request.Source, Node: a.opts.Node, StartAt: a.clock.Now()}
+		if err := a.identity().Prepare(ctx, p); err != nil {
+			return logs.Request{}, api.Errorf(api.CodeForbidden, "the output of pod %s can't be read: %w", request.Pod, err)
+		}
+		owner = p.Owner
+		stdout, stderr = step.Outputs(p)
+	}
+	path := stdout
+	if request.Stream == "stderr" && stderr != "" {
+		path = stderr
+	}
+	if path == "" {
+		return logs.Request{}, api.Errorf(api.CodeNotFound, "pod %s has no output file: its output went to the attached client", request.Pod)
+	}
+	read := logs.Request{Path: path, Offset: request.Offset}
+	if os.Geteuid() == 0 {
+		user := step.User(owner)
+		read.User = &syscall.Credential{Uid: user.UID, Gid: user.GID, Groups: user.Groups}
+	}
+	return read, nil
+}
+
+// identity is the check that a start makes too.
+func (a *agent) identity() step.Identity {
+	return step.Identity{Names: a.opts.Names, Floor: max(a.opts.UIDFloor, 0), Self: os.Geteuid()}
+}

@@ -1,0 +1,281 @@
+package shim_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/coxswain-hpc/coxswain/kubelet/shim"
+	"github.com/coxswain-hpc/coxswain/kubelet/shim/shimapi"
+)
+
+// trap is a script that tells when it is ready and what it is sent, and never ends by itself.
+const trap = `trap 'echo TERM; exit 3' TERM; trap 'echo USR1' USR1; echo ready
+	while :; do sleep 0.01; done`
+
+// stubborn ignores TERM, and so do its children.
+const stubborn = `trap '' TERM; echo ready; while :; do sleep 0.01; done`
+
+// awaitOutput waits until the pod wrote text to its output.
+func awaitOutput(t *testing.T, spec shimapi.Spec, text string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		data, err := os.ReadFile(filepath.Join(spec.Dir, spec.Stdout.Path))
+		return err == nil && strings.Contains(string(data), text)
+	}, waitMax, poll, "the pod never wrote %q", text)
+}
+
+func TestTimeLimit(t *testing.T) {
+	n := newNode(t)
+	for _, c := range []struct {
+		name, script string
+		grace        int64
+		code         int
+		signal       unix.Signal
+	}{
+		{"a trap ends it within the grace", trap, 20_000, 3, 0},
+		{"KILL after the grace", stubborn, 100, 0, unix.SIGKILL},
+		{"no grace", stubborn, 0, 0, unix.SIGKILL},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			spec := n.spec(t, c.script)
+			spec.Stdout.Path = "out"
+			spec.TimeLimitMS, spec.GraceMS = 400, c.grace
+			p := n.start(t, spec, fullLimits)
+			record := p.wait(t)
+			n.remove(t, p)
+			require.Equal(t, shimapi.ReasonTimeout, record.Reason)
+			require.Equal(t, c.code, record.ExitCode)
+			require.Equal(t, int(c.signal), record.Signal)
+			ran := time.Duration(record.EndedBoottimeNS - record.StartedBoottimeNS)
+			require.GreaterOrEqual(t, ran, 400*time.Millisecond)
+			require.Less(t, ran, 15*time.Second)
+		})
+	}
+}
+
+// TestTimeLimitWakesStopped has a pod that stopped itself: TERM must reach it nevertheless.
+func TestTimeLimitWakesStopped(t *testing.T) {
+	n := newNode(t)
+	spec := n.spec(t, `trap 'exit 4' TERM; kill -STOP $$; sleep 100`)
+	spec.TimeLimitMS, spec.GraceMS = 300, 20_000
+	p := n.start(t, spec, fullLimits)
+	record := p.wait(t)
+	n.remove(t, p)
+	require.Equal(t, shimapi.ReasonTimeout, record.Reason)
+	require.Equal(t, 4, record.ExitCode)
+}
+
+func TestWarning(t *testing.T) {
+	n := newNode(t)
+	const script = `trap 'echo main' USR1; echo ready
+		bash -c 'trap "echo child" USR1; while :; do sleep 0.01; done' &
+		while :; do sleep 0.01; done`
+	for _, c := range []struct {
+		mainOnly  bool
+		has, hasN string
+	}{{true, "main", "child"}, {false, "child", "main"}} {
+		spec := n.spec(t, script)
+		spec.Stdout.Path = "out"
+		spec.TimeLimitMS = 2000
+		spec.Warn = &shimapi.Warn{Signal: int(unix.SIGUSR1), BeforeMS: 1000, MainOnly: c.mainOnly}
+		p := n.start(t, spec, fullLimits)
+		require.Equal(t, shimapi.ReasonTimeout, p.wait(t).Reason)
+		n.remove(t, p)
+		data, err := os.ReadFile(filepath.Join(spec.Dir, "out"))
+		require.NoError(t, err)
+		require.Contains(t, string(data), c.has)
+		require.NotContains(t, string(data), c.hasN)
+	}
+}
+
+func TestDeadlinesMove(t *testing.T) {
+	n := newNode(t)
+	ctx := t.Context()
+	spec := n.spec(t, trap)
+	spec.Stdout.Path = "out"
+	spec.TimeLimitMS, spec.GraceMS = 3_600_000, 10_000
+	p := n.start(t, spec, fullLimits)
+	awaitOutput(t, spec, "ready")
+	state, err := p.client.Status(ctx)
+	require.NoError(t, err)
+	require.Equal(t, shimapi.PhaseRunning, state.Phase)
+	require.Equal(t, state.StartedBoottimeNS+int64(time.Hour), state.DeadlineBoottimeNS)
+	require.NotNil(t, state.Usage)
+	require.Positive(t, state.Usage.Pids)
+
+	require.NoError(t, p.client.SetDeadline(ctx, shimapi.DeadlineTimeLimit, 0))
+	require.NoError(t, p.client.SetDeadline(ctx, shimapi.DeadlineLease, state.StartedBoottimeNS+1))
+	record := p.wait(t)
+	n.remove(t, p)
+	require.Equal(t, shimapi.ReasonLeaseExpired, record.Reason)
+	require.Equal(t, 3, record.ExitCode)
+}
+
+func TestStopAndSignal(t *testing.T) {
+	n := newNode(t)
+	ctx := t.Context()
+	spec := n.spec(t, trap)
+	spec.Stdout.Path = "out"
+	p := n.start(t, spec, fullLimits)
+	awaitOutput(t, spec, "ready")
+	require.NoError(t, p.client.Signal(ctx, unix.SIGUSR1, shimapi.TargetMain))
+	awaitOutput(t, spec, "USR1")
+	require.ErrorContains(t, p.client.Signal(ctx, 99, shimapi.TargetMain), "signal 99")
+	require.NoError(t, p.client.Stop(ctx, "cancelled", time.Minute))
+	record := p.wait(t)
+	n.remove(t, p)
+	require.Equal(t, shimapi.Reason("cancelled"), record.Reason)
+	require.Equal(t, 3, record.ExitCode)
+	require.True(t, shim.IsEnded(p.client.Stop(ctx, "late", 0)))
+}
+
+// TestStopGivesChildrenTheirGrace has a main process that dies at once of TERM while its child saves
+// its work: the grace is everybody's.
+func TestStopGivesChildrenTheirGrace(t *testing.T) {
+	n := newNode(t)
+	spec := n.spec(t, `bash -c 'trap "sleep 0.3; echo saved; exit 0" TERM; echo ready; while :; do sleep 0.01; done' &
+		wait`)
+	spec.Stdout.Path = "out"
+	p := n.start(t, spec, fullLimits)
+	awaitOutput(t, spec, "ready")
+	require.NoError(t, p.client.Stop(t.Context(), "cancelled", time.Minute))
+	require.Equal(t, int(unix.SIGTERM), p.wait(t).Signal)
+	n.remove(t, p)
+	awaitOutput(t, spec, "saved")
+}
+
+// TestNothingEscapes leaves processes behind in the ways that programs have.
+func TestNothingEscapes(t *testing.T) {
+	n := newNode(t)
+	spec := n.spec(t, `
+		setsid sleep 1000 &
+		(setsid bash -c 'trap "" TERM HUP; sleep 1000 & echo $! >> pids; disown; exec sleep 1000' &)
+		nohup sleep 1000 > /dev/null 2>&1 &
+		echo $! >> pids
+		until [ "$(wc -l < pids)" = 2 ]; do sleep 0.01; done
+		exit 5`)
+	p := n.start(t, spec, fullLimits)
+	record := p.wait(t)
+	require.Equal(t, 5, record.ExitCode)
+	require.Equal(t, shimapi.ReasonExited, record.Reason)
+	require.GreaterOrEqual(t, record.Leftover, 3)
+	n.remove(t, p)
+	data, err := os.ReadFile(filepath.Join(spec.Dir, "pids"))
+	require.NoError(t, err)
+	for _, word := range strings.Fields(string(data)) {
+		pid, err := strconv.Atoi(word)
+		require.NoError(t, err)
+		require.ErrorIs(t, unix.Kill(pid, 0), unix.ESRCH)
+	}
+}
+
+// TestAdoption forgets the first client, as a restarted kubelet has.
+func TestAdoption(t *testing.T) {
+	n := newNode(t)
+	spec := n.spec(t, trap)
+	spec.Stdout.Path = "out"
+	p := n.start(t, spec, fullLimits)
+	awaitOutput(t, spec, "ready")
+	alive, err := shim.Alive(p.dir)
+	require.NoError(t, err)
+	require.True(t, alive)
+	saved, err := shim.ReadState(p.dir)
+	require.NoError(t, err)
+
+	second, err := shim.Adopt(t.Context(), p.dir)
+	require.NoError(t, err)
+	require.Equal(t, saved.Main, second.State().Main)
+	require.NoError(t, second.Stop(t.Context(), "cancelled", time.Minute))
+	record, err := second.Wait(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, record, p.wait(t))
+	n.remove(t, p)
+
+	require.Eventually(t, func() bool {
+		alive, err := shim.Alive(p.dir)
+		require.NoError(t, err)
+		return !alive
+	}, waitMax, poll)
+	late, err := shim.Adopt(t.Context(), p.dir)
+	require.NoError(t, err)
+	again, err := late.Wait(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, record, again)
+}
+
+func TestShimLost(t *testing.T) {
+	n := newNode(t)
+	spec := n.spec(t, stubborn)
+	spec.Stdout.Path = "out"
+	p := n.start(t, spec, fullLimits)
+	awaitOutput(t, spec, "ready")
+	adopted, err := shim.Adopt(t.Context(), p.dir)
+	require.NoError(t, err)
+	state := p.client.State()
+	require.NoError(t, unix.Kill(state.Shim.PID, unix.SIGKILL))
+
+	ctx, cancel := context.WithTimeout(t.Context(), waitMax)
+	defer cancel()
+	_, err = p.client.Wait(ctx)
+	require.ErrorIs(t, err, shim.ErrLost)
+	_, err = adopted.Wait(ctx)
+	require.ErrorIs(t, err, shim.ErrLost)
+	_, err = shim.Adopt(ctx, p.dir)
+	require.ErrorIs(t, err, shim.ErrLost)
+
+	require.NoError(t, unix.Kill(state.Main.PID, 0), "the pod's process outlives its shim")
+	require.NoError(t, n.driver.Kill(ctx, p.name))
+	n.remove(t, p)
+}
+
+func TestPoliteSignalsDontEndTheShim(t *testing.T) {
+	n := newNode(t)
+	spec := n.spec(t, trap)
+	spec.Stdout.Path = "out"
+	p := n.start(t, spec, fullLimits)
+	awaitOutput(t, spec, "ready")
+	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT} {
+		require.NoError(t, unix.Kill(p.client.State().Shim.PID, sig))
+	}
+	_, err := p.client.Status(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, p.client.Stop(t.Context(), "cancelled", 0))
+	p.wait(t)
+	n.remove(t, p)
+}
+
+func TestShimStaysSmall(t *testing.T) {
+	n := newNode(t)
+	spec := n.spec(t, trap)
+	spec.Stdout.Path = "out"
+	p := n.start(t, spec, fullLimits)
+	awaitOutput(t, spec, "ready")
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(p.client.State().Shim.PID) + "/status")
+	require.NoError(t, err)
+	require.Less(t, statusKiB(t, string(status), "VmRSS"), 6<<10)
+	require.NoError(t, p.client.Stop(t.Context(), "cancelled", 0))
+	p.wait(t)
+	n.remove(t, p)
+}
+
+func statusKiB(t *testing.T, status, key string) int {
+	t.Helper()
+	for line := range strings.Lines(status) {
+		if value, ok := strings.CutPrefix(line, key+":"); ok {
+			kib, err := strconv.Atoi(strings.Fields(value)[0])
+			require.NoError(t, err)
+			t.Logf("%s %d KiB", key, kib)
+			return kib
+		}
+	}
+	require.Fail(t, "no "+key)
+	return 0
+}
