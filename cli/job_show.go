@@ -26,7 +26,7 @@ type jobDetails struct {
 // newJob is `cox job 42` as well as the noun: cox job list, cox job show 42.
 func newJob(a *app) *cobra.Command {
 	c := noun("job", "Jobs: cox job 42 shows one in detail",
-		a.jobShow(), a.jobList(), newWait(a), newCancel(a), newHold(a), newRelease(a), newRequeue(a),
+		a.jobShow(), a.jobList(), newSubmit(a), newWait(a), newCancel(a), newHold(a), newRelease(a), newRequeue(a),
 		newUpdate(a), newSignal(a), newWhy(a), newLogs(a))
 	c.Use = "job [JOB...]"
 	c.Args = cobra.ArbitraryArgs

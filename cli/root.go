@@ -47,7 +47,7 @@ func newRoot(a *app) *cobra.Command {
 	)
 	root.SetHelpCommandGroupID(groupCluster)
 	root.SetCompletionCommandGroupID(groupCluster)
-	addGroup(root, groupWork, newWait(a), newCancel(a), newHold(a), newRelease(a),
+	addGroup(root, groupWork, newSubmit(a), newRun(a), newWait(a), newCancel(a), newHold(a), newRelease(a),
 		newRequeue(a), newUpdate(a), newSignal(a))
 	addGroup(root, groupLook, newQueue(a), newHistory(a), newWhy(a), newLogs(a), newNodes(a))
 	addGroup(root, groupCluster, newApply(a), newVersion(a))
