@@ -75,17 +75,24 @@ func (r *reader) long(text string) {
 	switch {
 	case len(candidates) > 1:
 		r.wrong("--%s is ambiguous: %s", clip(name), strings.Join(candidates[:min(len(candidates), 8)], ", "))
-		// Without knowing the option, it is not known whether the next word is its value.
-		r.words = nil
+		r.skipValue(hasValue)
 	case o == nil:
 		r.wrong("--%s is unknown; the nearest known option is --%s", clip(name), nearest(name))
-		r.words = nil
+		r.skipValue(hasValue)
 	case o.Arg == ArgNone && hasValue:
 		r.wrong("%s takes no value", o.Flag())
 	case o.Arg == ArgRequired && !hasValue:
 		r.takeNext(o, o.Flag())
 	default:
 		r.add(o, value, hasValue)
+	}
+}
+
+// skipValue passes over a word that may be the value of an option that is not known, so that the
+// words behind it are still looked at.
+func (r *reader) skipValue(hasValue bool) {
+	if !hasValue && len(r.words) > 0 && !isOption(r.words[0]) {
+		r.words = r.words[1:]
 	}
 }
 
@@ -108,7 +115,7 @@ func (r *reader) letters(text string) {
 		switch {
 		case o == nil:
 			r.wrong("-%s is unknown; `cox submit --help` lists the options", clip(text[:1]))
-			r.words = nil
+			r.skipValue(rest != "")
 			return
 		case o.Arg == ArgNone:
 			r.add(o, "", false)

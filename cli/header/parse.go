@@ -144,13 +144,13 @@ func ignorable(name string) (string, error) {
 
 func (o *Options) applyOne(s Setting) (problem, bool) {
 	if !s.Option.Honoured() {
-		return o.refuseOrIgnore(s, s.Option.Later)
+		return o.refuseOrIgnore(s, s.Option.Flag()+" is not done yet: "+s.Option.Later)
 	}
 	err := s.Option.set(o, s.Value)
 	var notDone laterError
 	switch {
 	case errors.As(err, &notDone):
-		return o.refuseOrIgnore(s, notDone.text)
+		return o.refuseOrIgnore(s, s.Option.Flag()+": "+notDone.text)
 	case err != nil:
 		return invalid(s.Source, "%s: %s", s.Option.Flag(), err), false
 	}
@@ -160,15 +160,12 @@ func (o *Options) applyOne(s Setting) (problem, bool) {
 
 // refuseOrIgnore rejects a setting by name, or notes that the user wants it dropped.
 func (o *Options) refuseOrIgnore(s Setting, why string) (problem, bool) {
-	flag := s.Option.Flag()
-	switch {
-	case slices.Contains(o.Ignored, s.Option.Name):
-		o.Notes = append(o.Notes, fmt.Sprintf("%s: %s is ignored, as you asked", s.Source, flag))
+	if slices.Contains(o.Ignored, s.Option.Name) {
+		o.Notes = append(o.Notes, fmt.Sprintf("%s: %s is ignored, as you asked", s.Source, s.Option.Flag()))
 		return problem{}, true
-	case s.Option.Essential:
-		why = fmt.Sprintf("%s is not done yet (%s)", flag, why)
-	default:
-		why = fmt.Sprintf("%s is not done yet (%s); --ignore-unsupported=%s drops it", flag, why, s.Option.Name)
+	}
+	if !s.Option.Essential {
+		why += fmt.Sprintf("; --ignore-unsupported=%s drops it", s.Option.Name)
 	}
 	return problem{s.Source, api.CodeUnsupported, why}, false
 }

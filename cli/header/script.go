@@ -154,7 +154,7 @@ func (h *scriptHeader) forbid(settings []Setting) {
 			h.problems = append(h.problems, invalid(s.Source, "%s works on the command line only", s.Option.Flag()))
 		case s.Option.Cox && s.Source.Level == LevelSBATCH:
 			h.problems = append(h.problems, invalid(s.Source,
-				"%s is Coxswain's own option; write it on a #COX line", s.Option.Flag()))
+				"%s is Coxswain's own option and belongs on a #COX line; sbatch does not know it", s.Option.Flag()))
 		}
 	}
 }

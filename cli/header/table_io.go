@@ -61,24 +61,24 @@ var noticeOptions = []Option{
 var clientOptions = []Option{
 	{
 		Name: "help", Short: 'h', ArgsOnly: true, Meaning: "show the options",
-		set: flag(func(o *Options) *bool { return &o.Help }),
+		set: toggle(func(o *Options) *bool { return &o.Help }),
 	},
 	{
 		Name: "ignore-pbs", Env: []string{"SBATCH_IGNORE_PBS"},
 		Meaning: "pass over #PBS and #BSUB lines; without it they are an error",
-		set:     flag(func(o *Options) *bool { return &o.IgnorePBS }),
+		set:     toggle(func(o *Options) *bool { return &o.IgnorePBS }),
 	},
 	{
 		Name: "parsable", Meaning: "print the job id alone",
-		set: flag(func(o *Options) *bool { return &o.Parsable }),
+		set: toggle(func(o *Options) *bool { return &o.Parsable }),
 	},
 	{
 		Name: "quiet", Short: 'Q', Meaning: "print no notes",
-		set: flag(func(o *Options) *bool { return &o.Quiet }),
+		set: toggle(func(o *Options) *bool { return &o.Quiet }),
 	},
 	{
 		Name: "usage", ArgsOnly: true, Meaning: "show how to call it",
-		set: flag(func(o *Options) *bool { return &o.Usage }),
+		set: toggle(func(o *Options) *bool { return &o.Usage }),
 	},
 	{
 		Name: "verbose", Short: 'v', Env: []string{"SBATCH_DEBUG"}, Meaning: "print what is sent",
@@ -86,19 +86,19 @@ var clientOptions = []Option{
 	},
 	{
 		Name: "version", Short: 'V', ArgsOnly: true, Meaning: "show the version",
-		set: flag(func(o *Options) *bool { return &o.Version }),
+		set: toggle(func(o *Options) *bool { return &o.Version }),
 	},
 	{
 		Name: "wait", Short: 'W', Env: []string{"SBATCH_WAIT"},
 		Meaning: "wait for the job's end and exit as it does, an array with its highest code",
-		set:     flag(func(o *Options) *bool { return &o.Wait }),
+		set:     toggle(func(o *Options) *bool { return &o.Wait }),
 	},
 }
 
 var coxOptions = []Option{
 	{
 		Name: "allow-future-nodes", Cox: true, Meaning: "accept a job that no node of today could ever run",
-		set: flag(func(o *Options) *bool { return &o.AllowFutureNodes }),
+		set: toggle(func(o *Options) *bool { return &o.AllowFutureNodes }),
 	},
 	{
 		Name: "cpus", Cox: true, Arg: ArgRequired, Value: "<cpus>", Essential: true,

@@ -44,7 +44,7 @@ var resourceOptions = []Option{
 	{
 		Name: "cpus-per-task", Short: 'c', Arg: ArgRequired, Value: "<n>", Essential: true,
 		Meaning: "CPUs (hardware threads) for each task",
-		set: tasksOrCPUs(func(o *Options) *int64 { return &o.CPUsPerTask }),
+		set:     tasksOrCPUs(func(o *Options) *int64 { return &o.CPUsPerTask }),
 	},
 	{
 		Name: "exclude", Short: 'x', Arg: ArgRequired, Value: "<nodes>", Essential: true,
@@ -96,7 +96,7 @@ var timeOptions = []Option{
 	},
 	{
 		Name: "hold", Short: 'H', Meaning: "hold the job until cox release",
-		set: flag(func(o *Options) *bool { return &o.Hold }),
+		set: toggle(func(o *Options) *bool { return &o.Hold }),
 	},
 	{
 		Name: "kill-on-invalid-dep", Arg: ArgRequired, Value: "yes|no", Essential: true,

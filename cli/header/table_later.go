@@ -7,10 +7,10 @@ const (
 	laterFeatures = "nodes have no features to choose by yet"
 	laterLayout   = "sockets, cores and threads can't be chosen yet; guaranteed jobs get whole cores"
 	laterBinding  = "the binding of tasks can't be chosen yet; guaranteed jobs get cores of their own"
-	laterBuffer   = "burst buffers are not done yet"
+	laterBuffer   = "there are no burst buffers"
 	laterOCI      = "container images are not run yet"
 	laterIdentity = "jobs run as the user who submits them"
-	laterReserve  = "reservations are not done yet"
+	laterReserve  = "nothing can be reserved in advance"
 	laterFreq     = "clock frequencies can't be set yet"
 	laterSpecial  = "cores can't be set aside for the system by a job"
 	laterTopology = "the network's topology is not known yet"
@@ -76,7 +76,7 @@ var laterOptions = []Option{
 		"SBATCH_ACCTG_FREQ"),
 	flagOption(later("contiguous", 0, "", laterNodes, "nodes beside each other")),
 	later("cpu-freq", 0, "<range>", laterFreq, "the clock frequency of the CPUs"),
-	later("deadline", 0, "<time>", "deadlines are not done yet", "cancel the job if it can't end by then"),
+	later("deadline", 0, "<time>", "jobs have no deadline", "cancel the job if it can't end by then"),
 	later("delay-boot", 0, "<minutes>", laterFeatures, "wait before nodes are booted for a feature",
 		"SBATCH_DELAY_BOOT"),
 	later("distribution", 'm', "<method>", laterBinding, "how tasks are spread", "SBATCH_DISTRIBUTION"),

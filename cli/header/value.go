@@ -37,7 +37,7 @@ func file(field func(*Options) *string) func(*Options, string) error {
 	}
 }
 
-func flag(field func(*Options) *bool) func(*Options, string) error {
+func toggle(field func(*Options) *bool) func(*Options, string) error {
 	return func(o *Options, _ string) error {
 		*field(o) = true
 		return nil

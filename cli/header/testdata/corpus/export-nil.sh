@@ -1,0 +1,4 @@
+#!/bin/bash
+#SBATCH --export=NIL
+#SBATCH --time=10
+/usr/bin/env

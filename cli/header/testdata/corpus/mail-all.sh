@@ -1,0 +1,5 @@
+#!/bin/bash
+#SBATCH --mail-user=prof@university.edu
+#SBATCH --mail-type=ALL
+#SBATCH --time=10
+hostname

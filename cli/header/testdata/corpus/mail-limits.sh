@@ -1,0 +1,6 @@
+#!/bin/bash
+#SBATCH --mail-type=BEGIN,TIME_LIMIT_90,TIME_LIMIT_80,ARRAY_TASKS
+#SBATCH --mail-type=TIME_LIMIT,END
+#SBATCH -a 1-4
+#SBATCH -t 10
+date

@@ -1,0 +1,5 @@
+#!/bin/bash
+#SBATCH -w node05
+#SBATCH -x node[01-04]
+#SBATCH --reservation=course
+hostname

@@ -1,0 +1,4 @@
+#!/bin/bash
+#PBS -l walltime=1:00:00
+#SBATCH --time=60
+./old
