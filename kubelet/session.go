@@ -79,40 +79,38 @@ type view struct {
 	onDisk bool
 }
 
-// see asks the agent about a pod.
-func (a *agent) see(ctx context.Context, key api.PodKey) (view, error) {
-	answer := make(chan view, 1)
-	a.post(func() {
-		var v view
-		if p := a.pods[key]; p != nil {
-			v = view{found: true, phase: p.Phase, record: p.record, onDisk: p.onDisk}
-		} else if _, coming := a.desired.Pods[key]; coming {
-			v = view{found: true, phase: reconcile.PhaseStarting}
-		}
-		answer <- v
-	})
-	select {
-	case v := <-answer:
-		return v, nil
-	case <-ctx.Done():
-		return view{}, context.Cause(ctx)
+// see is what the agent knows of a pod now.
+func (a *agent) see(key api.PodKey) view {
+	if p := a.pods[key]; p != nil {
+		return view{found: true, phase: p.Phase, record: p.record, onDisk: p.onDisk}
 	}
+	_, coming := a.desired.Pods[key]
+	return view{found: coming, phase: reconcile.PhaseStarting}
 }
 
-// await waits until the pod is past a phase that ok refuses. It looks again after each change of the
-// pod, of which changed tells.
+// await waits until ok accepts the pod. It looks again after each change of which changed tells.
 func (a *agent) await(ctx context.Context, key api.PodKey, ok func(view) bool) (view, error) {
 	for {
-		changed := make(chan struct{})
-		a.post(func() { a.watchers[key] = append(a.watchers[key], changed) })
-		v, err := a.see(ctx, key)
-		if err != nil || ok(v) {
-			return v, err
+		answer, news := make(chan view, 1), make(chan struct{})
+		a.post(func() {
+			v := a.see(key)
+			if !ok(v) {
+				a.watchers[key] = append(a.watchers[key], news)
+			}
+			answer <- v
+		})
+		select {
+		case v := <-answer:
+			if ok(v) {
+				return v, nil
+			}
+		case <-ctx.Done():
+			return view{}, context.Cause(ctx)
 		}
 		select {
-		case <-changed:
+		case <-news:
 		case <-ctx.Done():
-			return v, context.Cause(ctx)
+			return view{}, context.Cause(ctx)
 		}
 	}
 }

@@ -77,7 +77,10 @@ func TestFollowUntilTheEnd(t *testing.T) {
 func TestTheUsersRightsDecide(t *testing.T) {
 	t.Parallel()
 	require.Zero(t, os.Geteuid(), "run the node's tests as root")
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "cox-logs-")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	require.NoError(t, os.Chmod(dir, 0o755)) // t.TempDir lets nobody else in
 	secret := filepath.Join(dir, "secret")
 	require.NoError(t, os.WriteFile(secret, []byte("x"), 0o600))
 	link := filepath.Join(dir, "link")
@@ -87,7 +90,7 @@ func TestTheUsersRightsDecide(t *testing.T) {
 		err := logs.Read(t.Context(), logs.Request{Path: path, User: user}, func([]byte) error { return nil })
 		require.Equal(t, api.CodeForbidden, api.CodeOf(err), "%v", err)
 	}
-	err := logs.Read(t.Context(), logs.Request{Path: filepath.Join(dir, "none"), User: user}, nil)
+	err = logs.Read(t.Context(), logs.Request{Path: filepath.Join(dir, "none"), User: user}, nil)
 	require.Equal(t, api.CodeNotFound, api.CodeOf(err), "%v", err)
 }
 
