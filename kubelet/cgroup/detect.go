@@ -98,8 +98,9 @@ func v1Wanted(mode Mode) []string {
 }
 
 func (d *files) findV1(config Config, own map[string]string, mode Mode) {
+	d.mode = d.findTracker(config, own[""], mode)
 	seen := map[string]bool{}
-	for _, controller := range v1Wanted(mode) {
+	for _, controller := range v1Wanted(d.mode) {
 		mount, err := filepath.EvalSymlinks(filepath.Join(config.Mount, controller))
 		if err != nil {
 			d.missing[controller] = fmt.Sprintf("the kernel has no %s controller on cgroup v1", controller)
@@ -114,16 +115,20 @@ func (d *files) findV1(config Config, own map[string]string, mode Mode) {
 		d.v1 = append(d.v1, hierarchy{controller: controller, base: base, alias: seen[base]})
 		seen[base] = true
 	}
-	d.mode = ModeV1
+}
+
+// findTracker finds a hybrid node's cgroup2 tree. Without it the node counts as v1.
+func (d *files) findTracker(config Config, own string, mode Mode) Mode {
 	if mode != ModeHybrid {
-		return
+		return mode
 	}
-	base, err := d.makeBase(config, filepath.Join(config.Mount, "unified"), own[""])
+	base, err := d.makeBase(config, filepath.Join(config.Mount, "unified"), own)
 	if err != nil {
 		d.missing["tracker"] = err.Error()
-		return
+		return ModeV1
 	}
-	d.mode, d.unified = ModeHybrid, base
+	d.unified = base
+	return ModeHybrid
 }
 
 func (d *files) findV2(config Config, own string) {
