@@ -10,7 +10,7 @@ import (
 
 const root = "../.."
 
-var update = flag.Bool("update", false, "write the hash of the generated database code (make generate does it)")
+var update = flag.Bool("update", false, "write the hash of the generated database code")
 
 func TestRepository(t *testing.T) {
 	t.Parallel()

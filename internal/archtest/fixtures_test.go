@@ -2,6 +2,7 @@ package archtest
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -25,20 +26,17 @@ func load(t *testing.T, fixture files) *Tree {
 
 // imports is a file that imports the given paths.
 func imports(paths ...string) string {
-	src := "package x\n"
+	var src strings.Builder
+	src.WriteString("package x\n")
 	for _, p := range paths {
-		src += fmt.Sprintf("import _ %q\n", p)
+		fmt.Fprintf(&src, "import _ %q\n", p)
 	}
-	return src
+	return src.String()
 }
 
 // function is a file with one function, whose body is given.
 func function(body string, paths ...string) string {
-	src := "package x\n"
-	for _, p := range paths {
-		src += fmt.Sprintf("import %q\n", p)
-	}
-	return src + "func f() {\n" + body + "\n}\n"
+	return strings.ReplaceAll(imports(paths...), "import _", "import") + "func f() {\n" + body + "\n}\n"
 }
 
 // TestEachRuleFires shows every rule a repository that breaks it and one that does not.
@@ -51,147 +49,197 @@ func TestEachRuleFires(t *testing.T) {
 		good files
 	}{
 		{
-			layersRule(), files{"scheduler/loop/a.go": imports(module + "/apiserver/store")},
+			layersRule(),
+			files{"scheduler/loop/a.go": imports(module + "/apiserver/store")},
 			"scheduler/loop/a.go:2: scheduler/loop/... must not import apiserver/store",
 			files{
-				"scheduler/loop/a.go":      imports(module+"/scheduler", module+"/internal/clock", "net/http"),
+				"scheduler/loop/a.go":      imports(module+"/scheduler", module+"/internal/clock"),
 				"scheduler/loop/a_test.go": imports(module + "/apiserver/store"),
 			},
 		},
 		{
-			layersRule(), files{"apiserver/a.go": imports(module + "/scheduler/loop")},
+			layersRule(),
+			files{"apiserver/a.go": imports(module + "/scheduler/loop")},
 			"must not import scheduler/loop",
 			files{"cli/a.go": imports(module+"/scheduler/loop", module+"/apiserver", module+"/kubelet/shim")},
 		},
 		{
-			layersRule(), files{"kubelet/a.go": imports(module + "/cli")},
+			layersRule(),
+			files{"kubelet/a.go": imports(module + "/cli")},
 			"must not import cli",
 			files{"cli/cox/main.go": imports(module + "/cli")},
 		},
 		{
-			layersRule(), files{"api/a.go": imports("github.com/goccy/go-yaml")},
+			layersRule(),
+			files{"api/a.go": imports("github.com/goccy/go-yaml")},
 			"must not import any library, github.com/goccy/go-yaml included",
 			files{"api/a.go": imports("github.com/google/uuid", "encoding/json")},
 		},
 		{
-			layersRule(), files{"api/a.go": imports(module + "/api/client")},
+			layersRule(),
+			files{"api/a.go": imports(module + "/api/client")},
 			"api must not import api/client",
 			files{"api/client/a.go": imports(module + "/api")},
 		},
 		{
-			layersRule(), files{"util/a.go": imports()},
-			"the folder util has no row", files{"api/a.go": imports()},
+			layersRule(),
+			files{"util/a.go": imports()},
+			"the folder util has no row",
+			files{"api/a.go": imports()},
 		},
 		{
-			importersRule(), files{"cli/a_test.go": imports("github.com/jackc/pgx/v5/pgxpool")},
+			importersRule(),
+			files{"cli/a_test.go": imports("github.com/jackc/pgx/v5/pgxpool")},
 			"cli must not import github.com/jackc/pgx/v5/pgxpool: only apiserver/store",
 			files{"apiserver/store/a.go": imports("github.com/jackc/pgx/v5/pgxpool")},
 		},
 		{
-			importersRule(), files{"kubelet/step/a.go": imports("os/user")},
-			"must not import os/user", files{"kubelet/step/a.go": imports("os/exec")},
+			importersRule(),
+			files{"kubelet/step/a.go": imports("os/user")},
+			"must not import os/user",
+			files{"kubelet/step/a.go": imports("os/exec")},
 		},
 		{
-			importersRule(), files{"cli/a.go": imports("math/rand")},
-			"must not import math/rand", files{"cli/a.go": imports("math/rand/v2", "log/slog")},
+			importersRule(),
+			files{"cli/a.go": imports("math/rand")},
+			"must not import math/rand",
+			files{"cli/a.go": imports("math/rand/v2", "log/slog")},
 		},
 		{
-			importersRule(), files{"apiserver/a.go": imports(module + "/internal/sim")},
+			importersRule(),
+			files{"apiserver/a.go": imports(module + "/internal/sim")},
 			"must not import " + module + "/internal/sim",
-			files{"cli/a.go": imports(module + "/internal/sim"), "scheduler/a_test.go": imports(module + "/internal/sim")},
+			files{
+				"cli/a.go":            imports(module + "/internal/sim"),
+				"scheduler/a_test.go": imports(module + "/internal/sim"),
+			},
 		},
 		{
-			testOnlyRule(), files{"kubelet/a.go": imports("github.com/stretchr/testify/require")},
+			testOnlyRule(),
+			files{"kubelet/a.go": imports("github.com/stretchr/testify/require")},
 			"a program must not import github.com/stretchr/testify/require",
 			files{"kubelet/a_test.go": imports("testing"), "scheduler/schedtest/a.go": imports("testing")},
 		},
 		{
-			shimRule(), files{shimDir + "/main.go": imports("github.com/goccy/go-yaml")},
+			shimRule(),
+			files{shimDir + "/main.go": imports("github.com/goccy/go-yaml")},
 			"the shim must not import github.com/goccy/go-yaml",
 			files{shimDir + "/main.go": imports("os", "golang.org/x/sys/unix", module+"/"+shimAPI)},
 		},
 		{
-			shimRule(), files{shimAPI + "/a.go": imports(module + "/api")},
-			"the shim must not import " + module + "/api", files{shimAPI + "/a.go": imports("time")},
+			shimRule(),
+			files{shimAPI + "/a.go": imports(module + "/api")},
+			"the shim must not import " + module + "/api",
+			files{shimAPI + "/a.go": imports("time")},
 		},
 		{
-			cgoRule(), files{"kubelet/a_test.go": "package x\n" + `import "C"` + "\n"},
-			`import "C"`, files{cgoHome + "/a.go": "package x\n" + `import "C"` + "\n"},
+			cgoRule(),
+			files{"kubelet/a_test.go": "package x\n" + `import "C"` + "\n"},
+			`import "C"`,
+			files{cgoHome + "/a.go": "package x\n" + `import "C"` + "\n"},
 		},
 		{
-			coresRule(), files{"kubelet/reconcile/a.go": imports("net/http")},
+			coresRule(),
+			files{"kubelet/reconcile/a.go": imports("net/http")},
 			"a pure core must not import net/http",
 			files{"kubelet/reconcile/a.go": imports("time", "sort"), "kubelet/a.go": imports("net/http")},
 		},
 		{
-			coresRule(), files{"scheduler/a.go": imports("log/slog")},
-			"a pure core must not import log/slog", files{"scheduler/loop/a.go": imports("log/slog")},
+			coresRule(),
+			files{"scheduler/a.go": imports("log/slog")},
+			"a pure core must not import log/slog",
+			files{"scheduler/loop/a.go": imports("log/slog")},
 		},
 		{
-			coresRule(), files{"scheduler/a.go": function("go f()")},
+			coresRule(),
+			files{"scheduler/a.go": function("go f()")},
 			"scheduler/a.go:3: a pure core must not start goroutines",
 			files{"scheduler/a_test.go": function("go f()")},
 		},
 		{
-			coresRule(), files{"scheduler/a.go": function("_ = make(chan int)")},
-			"must not use channels", files{"scheduler/a.go": function("_ = make([]int, 1)")},
+			coresRule(),
+			files{"scheduler/a.go": function("_ = make(chan int)")},
+			"must not use channels",
+			files{"scheduler/a.go": function("_ = make([]int, 1)")},
 		},
 		{
-			coresRule(), files{"scheduler/a.go": "package x\nimport clk \"time\"\nvar now = clk.Now\n"},
-			"must not call time.Now", files{"scheduler/a.go": function("_ = time.Unix(1, 0)", "time")},
+			coresRule(),
+			files{"scheduler/a.go": "package x\nimport clk \"time\"\nvar now = clk.Now\n"},
+			"must not call time.Now",
+			files{"scheduler/a.go": function("_ = time.Unix(1, 0)", "time")},
 		},
 		{
-			coresRule(), files{"scheduler/a.go": function("_ = rand.IntN(6)", "math/rand/v2")},
-			"must not call rand.IntN", files{"scheduler/a.go": function("_ = rand.New(rand.NewPCG(1, 2))", "math/rand/v2")},
+			coresRule(),
+			files{"scheduler/a.go": function("_ = rand.IntN(6)", "math/rand/v2")},
+			"must not call rand.IntN",
+			files{"scheduler/a.go": function("_ = rand.New(rand.NewPCG(1, 2))", "math/rand/v2")},
 		},
 		{
-			clockRule(), files{"kubelet/a.go": function("_ = time.Since(t)", "time")},
+			clockRule(),
+			files{"kubelet/a.go": function("_ = time.Since(t)", "time")},
 			"must not call time.Since",
-			files{"cli/a.go": function("_ = time.Now()", "time"), "kubelet/a_test.go": function("_ = time.Now()", "time")},
+			files{
+				"cli/a.go":          function("_ = time.Now()", "time"),
+				"kubelet/a_test.go": function("_ = time.Now()", "time"),
+			},
 		},
 		{
-			sleepRule(), files{"kubelet/a_test.go": function("time.Sleep(1)", "time")},
+			sleepRule(),
+			files{"kubelet/a_test.go": function("time.Sleep(1)", "time")},
 			"kubelet/a_test.go:4: a test sleeps",
-			files{"kubelet/a_test.go": function("synctest.Test(t, func(t *testing.T) { time.Sleep(1) })", "time",
-				"testing/synctest")},
+			files{"kubelet/a_test.go": function(
+				"synctest.Test(t, func(t *testing.T) { time.Sleep(1) })", "time", "testing/synctest")},
 		},
 		{
-			packageCommentRule(), files{"api/a.go": "package api\n", "api/b.go": "package api\n"},
+			packageCommentRule(),
+			files{"api/a.go": "package api\n", "api/b.go": "package api\n"},
 			"api: the package has no package comment",
 			files{"api/a.go": "// Package api is nouns.\npackage api\n", "api/b.go": "package api\n"},
 		},
 		{
-			packageCommentRule(), files{"api/a.go": "// Package api.\npackage api\n", "api/b.go": "// Two.\npackage api\n"},
+			packageCommentRule(),
+			files{"api/a.go": "// Package api.\npackage api\n", "api/b.go": "// Two.\npackage api\n"},
 			"package comments in api/a.go and api/b.go",
-			files{"api/a.go": "// Package api.\npackage api\n", "api/b.go": "//go:build linux\n\npackage api\n"},
+			files{
+				"api/a.go": "// Package api.\npackage api\n",
+				"api/b.go": "//go:build linux\n\npackage api\n",
+			},
 		},
 		{
-			fileLengthRule(), files{"api/a.go": "package api\n" + strings.Repeat("\n", 600)},
+			fileLengthRule(),
+			files{"api/a.go": "package api\n" + strings.Repeat("\n", 600)},
 			"601 lines, more than 600",
 			files{"api/a.go": "package api\n" + strings.Repeat("\n", 598)},
 		},
 		{
-			functionLengthRule(), files{"api/a.go": function(strings.Repeat("f()\n", 71))},
+			functionLengthRule(),
+			files{"api/a.go": function(strings.Repeat("f()\n", 71))},
 			"f has 72 lines, more than 70",
 			files{"api/a.go": function(strings.Repeat("f()\n", 60) + strings.Repeat("// why\n", 30))},
 		},
 		{
-			todoRule(), files{"api/a.go": "package api\n\n// TO" + "DO: later\n"},
+			todoRule(),
+			files{"api/a.go": "package api\n\n// TO" + "DO: later\n"},
 			"api/a.go:3: a to-do without an issue number",
 			files{"api/a.go": "package api\n\n// TO" + "DO(#12): widen this.\nvar s = \"TO" + "DO\"\n"},
 		},
 		{
-			todoRule(), files{"migrations/1.sql": "-- FIX" + "ME\n"},
-			"migrations/1.sql:1: a to-do", files{"migrations/1.sql": "SELECT 1;\n"},
+			todoRule(),
+			files{"migrations/1.sql": "-- FIX" + "ME\n"},
+			"migrations/1.sql:1: a to-do",
+			files{"migrations/1.sql": "SELECT 1;\n"},
 		},
 		{
-			machinePathRule(), files{"docs/a.md": "see /" + "work/main/x\n"},
+			machinePathRule(),
+			files{"docs/a.md": "see /" + "work/main/x\n"},
 			"docs/a.md:1: a path that exists on one machine only",
 			files{"docs/a.md": "see ../shared/bench and docs/work/main\n"},
 		},
 		{
-			generatedRule(), files{queryDir + "/job.sql": "SELECT 1;\n"},
-			HashFile + ": is missing", files{"migrations/1.sql": "SELECT 1;\n"},
+			generatedRule(),
+			files{queryDir + "/job.sql": "SELECT 1;\n"},
+			HashFile + ": is missing",
+			files{"migrations/1.sql": "SELECT 1;\n"},
 		},
 	}
 	for _, c := range cases {
@@ -242,10 +290,7 @@ func TestGeneratedHashSeesEachChange(t *testing.T) {
 		"sqlc.yaml": "the inputs changed", dbDir + "/job.sql.go": "the output changed",
 		HashFile: "the output changed",
 	} {
-		fixture := files{}
-		for p, content := range base {
-			fixture[p] = content
-		}
+		fixture := maps.Clone(base)
 		fixture[changed] = strings.TrimSuffix(fixture[changed], "\n") + "0\n"
 		if changed == dbDir+"/job.sql.go" {
 			fixture[changed] = "package db\n\n"

@@ -42,7 +42,8 @@ func compareHashes(want, got string) (found []Finding) {
 			continue
 		}
 		subject, _, _ := strings.Cut(line, " ")
-		found = append(found, Finding{Path: HashFile, What: "the " + subject + " changed since the code was generated"})
+		what := "the " + subject + " changed since the code was generated"
+		found = append(found, Finding{Path: HashFile, What: what})
 	}
 	return found
 }
@@ -56,9 +57,9 @@ func (t *Tree) GeneratedHash() string {
 		sum := sha256.Sum256([]byte(strings.Join(x.lines, "\n")))
 		switch {
 		case isInput(x.path):
-			fmt.Fprintf(inputs, "%x  %s\n", sum, x.path)
+			inputs.Write(fmt.Appendf(nil, "%x  %s\n", sum, x.path))
 		case path.Dir(x.path) == dbDir && path.Ext(x.path) == ".go":
-			fmt.Fprintf(outputs, "%x  %s\n", sum, x.path)
+			outputs.Write(fmt.Appendf(nil, "%x  %s\n", sum, x.path))
 		}
 		if path.Dir(x.path) == queryDir && path.Ext(x.path) == ".sql" {
 			queries++

@@ -19,8 +19,8 @@ const (
 func packageCommentRule() Rule {
 	return Rule{
 		Name: "one package comment each",
-		Why: "The package comment is where a reader starts: what the package is, its words, and what it must not do. " +
-			"Write it in one file, the one that is named after the package or comes first.",
+		Why: "The package comment is where a reader starts: what the package is, its words, and what it " +
+			"must not do. Write it in one file, the one that is named after the package or comes first.",
 		check: checkPackageComments,
 	}
 }
@@ -41,7 +41,8 @@ func checkPackageComments(t *Tree) (found []Finding) {
 		case len(at) == 0:
 			found = append(found, Finding{Path: dir, What: "the package has no package comment"})
 		case len(at) > 1:
-			found = append(found, Finding{Path: dir, What: "package comments in " + strings.Join(at, " and ")})
+			what := "package comments in " + strings.Join(at, " and ")
+			found = append(found, Finding{Path: dir, What: what})
 		}
 	}
 	return found
@@ -54,8 +55,8 @@ var fileAllowance = map[string]int{}
 func fileLengthRule() Rule {
 	return Rule{
 		Name: "files have one subject",
-		Why: "Aim at 150 lines, think at 400, split at 600: a long file has several subjects. " +
-			"Give each a file of its own.",
+		Why: "Aim at 150 lines, think at 400, split at 600: a long file has several subjects. Give each " +
+			"a file of its own.",
 		check: func(t *Tree) []Finding { return t.checkFileLengths(fileAllowance) },
 	}
 }
@@ -70,7 +71,8 @@ func (t *Tree) checkFileLengths(allowance map[string]int) (found []Finding) {
 		switch {
 		case f.generated:
 		case lines > limit:
-			found = append(found, Finding{Path: f.path, What: fmt.Sprintf("%d lines, more than %d", lines, limit)})
+			what := fmt.Sprintf("%d lines, more than %d", lines, limit)
+			found = append(found, Finding{Path: f.path, What: what})
 		case old && lines < allowed:
 			found = append(found, Finding{Path: f.path, What: fmt.Sprintf(
 				"%d lines, fewer than the %d of fileAllowance: lower or remove that entry", lines, allowed)})
@@ -173,8 +175,8 @@ var machinePaths = regexp.MustCompile(
 func machinePathRule() Rule {
 	return Rule{
 		Name: "no paths of one machine",
-		Why: "The repository must build and read the same everywhere. Use a path relative to the repository, a " +
-			"variable, or a word.",
+		Why: "The repository must build and read the same everywhere. Use a path relative to the " +
+			"repository, a variable, or a word.",
 		check: func(t *Tree) (found []Finding) {
 			for _, x := range t.texts {
 				found = append(found, x.grep(machinePaths, nil, "a path that exists on one machine only")...)

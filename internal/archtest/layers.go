@@ -39,7 +39,9 @@ var layers = []layer{
 	{dirs: []string{"devices/..."}, may: append([]string{"api"}, support...)},
 	{dirs: []string{"storage/..."}, may: append([]string{"api"}, support...)},
 
-	{dirs: []string{"apiserver/..."}, may: append([]string{"api/...", "migrations", "internal/nss"}, support...)},
+	{dirs: []string{"apiserver/..."}, may: append([]string{
+		"api/...", "migrations", "internal/nss",
+	}, support...)},
 	{dirs: []string{"migrations/..."}, may: []string{"api"}}, // its errors have codes
 
 	{dirs: []string{"cli/..."}, may: append([]string{
@@ -59,9 +61,9 @@ var layers = []layer{
 func layersRule() Rule {
 	return Rule{
 		Name: "arrows point down",
-		Why: "Lower layers that know upper ones can't be tested or replaced alone. Declare the interface that you " +
-			"need where you use it, in api types, and let cli join the two; or move the code to the layer that it " +
-			"belongs to. The table is in internal/archtest/layers.go.",
+		Why: "Lower layers that know upper ones can't be tested or replaced alone. Declare the interface " +
+			"that you need where you use it, in api types, and let cli join the two; or move the code " +
+			"to the layer that it belongs to. The table is in internal/archtest/layers.go.",
 		check: func(t *Tree) (found []Finding) {
 			for _, f := range t.files {
 				if !f.test() {
@@ -76,7 +78,8 @@ func layersRule() Rule {
 func (t *Tree) checkLayer(f *file) (found []Finding) {
 	row := layerOf(f.dir)
 	if row == nil {
-		return []Finding{{Path: f.path, What: fmt.Sprintf("the folder %s has no row in the dependency table", f.dir)}}
+		what := fmt.Sprintf("the folder %s has no row in the dependency table", f.dir)
+		return []Finding{{Path: f.path, What: what}}
 	}
 	for _, i := range f.imports {
 		if what := row.objection(i.path); what != "" {

@@ -31,9 +31,10 @@ var seededCalls = map[string]bool{
 func coresRule() Rule {
 	return Rule{
 		Name: "the cores are pure",
-		Why: "scheduler and kubelet/reconcile must give byte-equal results for equal inputs: every replay, simulation " +
-			"and what-if depends on it. Take now, randomness and limits as arguments; do I/O, logging, locking and " +
-			"waiting in the shell around the core (scheduler/loop, kubelet).",
+		Why: "scheduler and kubelet/reconcile must give byte-equal results for equal inputs: every " +
+			"replay, simulation and what-if depends on it. Take now, randomness and limits as " +
+			"arguments; do I/O, logging, locking and waiting in the shell around the core " +
+			"(scheduler/loop, kubelet).",
 		check: func(t *Tree) (found []Finding) {
 			for _, f := range t.files {
 				if !f.test() && withinAny(f.dir, cores) {
@@ -63,7 +64,7 @@ func (t *Tree) checkCore(f *file) (found []Finding) {
 			report(n, "a pure core must not use channels")
 		case *ast.SelectorExpr:
 			if name := selected(n, f.nameOf("time")); clockCalls[name] {
-				report(n, fmt.Sprintf("a pure core must not call time.%s", name))
+				report(n, "a pure core must not call time."+name)
 			}
 			if name := selected(n, rand); name != "" && !seededCalls[name] {
 				report(n, fmt.Sprintf("a pure core must not call rand.%s, which nobody seeded", name))
@@ -81,8 +82,8 @@ var clockHomes = []string{"internal/clock", "cli/...", shimDir + "/...", podGrou
 func clockRule() Rule {
 	return Rule{
 		Name: "time comes from the clock",
-		Why: "Code that reads the real clock can't be tested without sleeping nor simulated. Shells take a " +
-			"clock.Clock (internal/clock) from their constructor; pure functions take now.",
+		Why: "Code that reads the real clock can't be tested without sleeping nor simulated. Shells take " +
+			"a clock.Clock (internal/clock) from their constructor; pure functions take now.",
 		check: func(t *Tree) (found []Finding) {
 			for _, f := range t.files {
 				if f.test() || f.generated || withinAny(f.dir, clockHomes) || withinAny(f.dir, cores) {
@@ -115,8 +116,8 @@ func sleepRule() Rule {
 	return Rule{
 		Name: "no sleeping in tests",
 		Why: "A sleep is too short on a busy machine and too long on every other. Wait for a signal " +
-			"(internal/testsignal), poll with a deadline (require.Eventually), use clock.Fake, or run in a " +
-			"synctest bubble, where a sleep takes no time.",
+			"(internal/testsignal), poll with a deadline (require.Eventually), use clock.Fake, or run " +
+			"in a synctest bubble, where a sleep takes no time.",
 		check: func(t *Tree) []Finding { return t.checkSleeps(sleepAllowance) },
 	}
 }
@@ -132,8 +133,9 @@ func (t *Tree) checkSleeps(allowance map[string]int) (found []Finding) {
 			found = append(found, sleeps...)
 		}
 		if len(sleeps) < allowed {
-			found = append(found, Finding{Path: f.path, What: fmt.Sprintf(
-				"has %d sleeps, fewer than the %d of sleepAllowance: lower that number", len(sleeps), allowed)})
+			what := fmt.Sprintf("has %d sleeps, fewer than the %d of sleepAllowance: lower that number",
+				len(sleeps), allowed)
+			found = append(found, Finding{Path: f.path, What: what})
 		}
 	}
 	return found

@@ -69,7 +69,8 @@ type importSpec struct {
 // test reports whether the file is never part of a program: a _test.go file, or a file of a
 // package for tests, whose name ends in "test".
 func (f *file) test() bool {
-	return strings.HasSuffix(f.path, "_test.go") || strings.HasSuffix(f.dir, "test") || within(f.dir, "test/...")
+	return strings.HasSuffix(f.path, "_test.go") || strings.HasSuffix(f.dir, "test") ||
+		within(f.dir, "test/...")
 }
 
 // Load parses the repository at root.

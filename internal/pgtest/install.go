@@ -86,7 +86,7 @@ func findUser() (*syscall.Credential, error) {
 			return who, nil
 		}
 	}
-	return nil, errors.New("neither a user postgres nor a user nobody exists, and Postgres refuses to run as root")
+	return nil, errors.New("there is no user postgres or nobody to run Postgres, which refuses root")
 }
 
 func lookUp(passwd, name string) *syscall.Credential {

@@ -34,20 +34,20 @@ const timeout = 90 * time.Second
 type Migrate func(ctx context.Context, dsn string) error
 
 // New returns the DSN of a migrated database that belongs to this test and is dropped after it.
-func New(t testing.TB, migrate Migrate) (dsn string) {
-	t.Helper()
+func New(tb testing.TB, migrate Migrate) (dsn string) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	s := sharedServer(ctx, t)
+	s := sharedServer(ctx, tb)
 	template, err := s.template(ctx, migrate)
 	if err != nil {
-		t.Fatalf("pgtest: make the template database: %v", err)
+		tb.Fatalf("pgtest: make the template database: %v", err)
 	}
 	name := s.newName()
 	if err := s.admin(ctx, cloneSQL(name, template)); err != nil {
-		t.Fatalf("pgtest: clone the template database: %v", err)
+		tb.Fatalf("pgtest: clone the template database: %v", err)
 	}
-	t.Cleanup(func() { s.drop(t, name) })
+	tb.Cleanup(func() { s.drop(tb, name) })
 	return s.dsn(name)
 }
 
@@ -55,12 +55,12 @@ func cloneSQL(name, template string) string {
 	return fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", quote(name), quote(template))
 }
 
-func (s *shared) drop(t testing.TB, name string) {
-	t.Helper()
+func (s *shared) drop(tb testing.TB, name string) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	if err := s.admin(ctx, "DROP DATABASE IF EXISTS "+quote(name)+" WITH (FORCE)"); err != nil {
-		t.Errorf("pgtest: drop the test's database: %v", err)
+		tb.Errorf("pgtest: drop the test's database: %v", err)
 	}
 }
 
@@ -86,14 +86,14 @@ func withConn(ctx context.Context, dsn string, do func(*pgx.Conn) error) error {
 func quote(identifier string) string { return pgx.Identifier{identifier}.Sanitize() }
 
 // sharedServer returns this process's handle of the shared server, started when need be.
-func sharedServer(ctx context.Context, t testing.TB) *shared {
-	t.Helper()
+func sharedServer(ctx context.Context, tb testing.TB) *shared {
+	tb.Helper()
 	handle.Lock()
 	defer handle.Unlock()
 	if handle.server == nil {
 		s, err := openShared(ctx)
 		if err != nil {
-			t.Fatalf("pgtest: %v", err)
+			tb.Fatalf("pgtest: %v", err)
 		}
 		handle.server = s
 	}

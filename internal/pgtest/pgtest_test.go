@@ -3,6 +3,7 @@ package pgtest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"sync"
@@ -20,7 +21,7 @@ func migrateBoats(ctx context.Context, dsn string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close(ctx)
+	defer c.Close(ctx) //nolint:errcheck // the test server cleans up
 	_, err = c.Exec(ctx, "CREATE TABLE boat (name text PRIMARY KEY); INSERT INTO boat VALUES ('eight')")
 	return err
 }
@@ -36,7 +37,7 @@ func connect(t *testing.T, dsn string) *pgx.Conn {
 	t.Helper()
 	c, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)
-	t.Cleanup(func() { c.Close(context.Background()) })
+	t.Cleanup(func() { c.Close(context.Background()) }) //nolint:errcheck // may be cut off by the test
 	return c
 }
 
@@ -60,10 +61,10 @@ func TestEachTestHasItsOwnMigratedDatabase(t *testing.T) {
 	}
 }
 
-func TestTheDatabaseIsDroppedAfterTheTest(t *testing.T) {
+func TestTheDatabaseIsDroppedAfterTheTest(t *testing.T) { //nolint:tparallel // waits for its subtest
 	t.Parallel()
 	var dsn string
-	t.Run("user", func(t *testing.T) {
+	t.Run("user", func(t *testing.T) { //nolint:paralleltest // the next line needs its end
 		dsn = pgtest.New(t, migrateBoats)
 		_, err := pgx.Connect(t.Context(), dsn) // left open: a test that failed leaves things open
 		require.NoError(t, err)
@@ -161,10 +162,12 @@ func TestMain(m *testing.M) {
 // runChild is a test program that is killed in the middle of its test.
 func runChild() int {
 	child := testing.InternalTest{Name: "Child", F: func(t *testing.T) {
-		os.Stdout.WriteString(pgtest.New(t, migrateBoats) + "\n")
+		t.Helper()
+		fmt.Println(pgtest.New(t, migrateBoats))
 		select {}
 	}}
-	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{child}, nil, nil)
+	all := func(string, string) (bool, error) { return true, nil }
+	testing.Main(all, []testing.InternalTest{child}, nil, nil)
 	return 1
 }
 

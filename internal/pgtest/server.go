@@ -26,7 +26,7 @@ type Options struct {
 // Server is a Postgres that belongs to one test, which may do to it what it likes. Its methods
 // are for one goroutine at a time and fail the test when something goes wrong.
 type Server struct {
-	t   testing.TB
+	tb  testing.TB
 	in  install
 	dir string
 
@@ -37,20 +37,21 @@ type Server struct {
 
 // Start returns a running private server. It and its files go away with the test; when the test
 // program is killed, the kernel ends the server.
-func Start(t testing.TB, opts Options) *Server {
-	t.Helper()
+func Start(tb testing.TB, opts Options) *Server {
+	tb.Helper()
 	in, err := findInstall()
 	if err != nil {
-		t.Fatalf("pgtest: %v", err)
+		tb.Fatalf("pgtest: %v", err)
 	}
-	dir, err := os.MkdirTemp(socketTempDir(), "coxpg-own-")
+	// tb.TempDir is closed to the server's user, and too long for a socket's path.
+	dir, err := os.MkdirTemp(socketTempDir(), "coxpg-own-") //nolint:usetesting // as the line above says
 	if err != nil {
-		t.Fatalf("pgtest: make a folder for the server: %v", err)
+		tb.Fatalf("pgtest: make a folder for the server: %v", err)
 	}
-	s := &Server{t: t, in: in, dir: dir}
-	t.Cleanup(s.cleanup)
+	s := &Server{tb: tb, in: in, dir: dir}
+	tb.Cleanup(s.cleanup)
 	if err := errors.Join(in.own(dir), in.initdb(dir, opts.Durable)); err != nil {
-		t.Fatalf("pgtest: %v", err)
+		tb.Fatalf("pgtest: %v", err)
 	}
 	s.Restart()
 	return s
@@ -69,19 +70,19 @@ func (s *Server) SocketDir() string { return s.dir }
 
 // Restart starts a server that was stopped or killed, and waits until it accepts connections.
 func (s *Server) Restart() {
-	s.t.Helper()
+	s.tb.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.done != nil {
-		s.t.Fatal("pgtest: Restart of a server that runs; Stop or Kill9 it first")
+		s.tb.Fatal("pgtest: Restart of a server that runs; Stop or Kill9 it first")
 	}
 	if err := s.start(); err != nil {
-		s.t.Fatalf("pgtest: start the server: %v", err)
+		s.tb.Fatalf("pgtest: start the server: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	if err := waitReady(ctx, s.dir); err != nil {
-		s.t.Fatalf("pgtest: %v", err)
+		s.tb.Fatalf("pgtest: %v", err)
 	}
 }
 
@@ -103,7 +104,7 @@ func (s *Server) start() error {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			cmd.Wait() //nolint:errcheck,gosec // ends as it was told to
+			cmd.Wait() //nolint:errcheck // ends as it was told to
 			close(done)
 		}
 	}()
@@ -116,39 +117,39 @@ func (s *Server) start() error {
 
 // Stop shuts the server down in order; sessions are cut. It does nothing when it is down.
 func (s *Server) Stop() {
-	s.t.Helper()
+	s.tb.Helper()
 	s.end(func() error { return s.cmd.Process.Signal(syscall.SIGINT) })
 }
 
 // Kill9 kills every process of the server at once, as the out-of-memory killer or a power cut
 // would. It does nothing when the server is down.
 func (s *Server) Kill9() {
-	s.t.Helper()
+	s.tb.Helper()
 	s.end(func() error { return killTree(s.cmd.Process.Pid) })
 }
 
 func (s *Server) end(how func() error) {
-	s.t.Helper()
+	s.tb.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.done == nil {
 		return
 	}
 	if err := how(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		s.t.Errorf("pgtest: end the server: %v", err)
+		s.tb.Errorf("pgtest: end the server: %v", err)
 	}
 	select {
 	case <-s.done:
 		s.done = nil
 	case <-time.After(timeout):
-		s.t.Fatalf("pgtest: the server did not end\n%s", logTail(s.dir))
+		s.tb.Fatalf("pgtest: the server did not end\n%s", logTail(s.dir))
 	}
 }
 
 func (s *Server) cleanup() {
 	s.Kill9()
 	if err := os.RemoveAll(s.dir); err != nil {
-		s.t.Errorf("pgtest: remove the server's folder: %v", err)
+		s.tb.Errorf("pgtest: remove the server's folder: %v", err)
 	}
 }
 

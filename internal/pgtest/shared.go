@@ -136,7 +136,7 @@ func lockUsers(in install, dir string) (*os.File, error) {
 		if isStill(f, path) {
 			return f, in.own(path) // the watcher opens it, whatever our umask was
 		}
-		f.Close() //nolint:errcheck,gosec // only the lock on a removed file is given up
+		f.Close() //nolint:errcheck // only the lock on a removed file is given up
 	}
 	return nil, fmt.Errorf("join the test server in %s: it went away %d times", dir, joinTries)
 }

@@ -88,7 +88,7 @@ func execAll(ctx context.Context, c *pgx.Conn, statements ...string) error {
 func (s *shared) templateName(migrate Migrate) (string, error) {
 	h := sha256.New()
 	if migrate != nil {
-		fmt.Fprintln(h, runtime.FuncForPC(reflect.ValueOf(migrate).Pointer()).Name())
+		h.Write([]byte(runtime.FuncForPC(reflect.ValueOf(migrate).Pointer()).Name()))
 	}
 	if s.outlivesRun {
 		program, err := os.ReadFile("/proc/self/exe")

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Group is services in the order in which they start; they stop in the reverse order, so that
@@ -24,7 +25,7 @@ func (g Group) Start(ctx context.Context) error {
 
 // Stop stops every service, the last first.
 func (g Group) Stop() {
-	for i := len(g) - 1; i >= 0; i-- {
-		g[i].Stop()
+	for _, s := range slices.Backward(g) {
+		s.Stop()
 	}
 }

@@ -99,8 +99,8 @@ func (l *Loop) run(ctx context.Context) time.Duration {
 	wait := l.config.Interval
 	if err != nil {
 		wait = min(wait, l.backoff.Next())
-		l.log.Warn("run failed", slog.Any("error", err), slog.Int("failures", status.FailuresInARow),
-			slog.Duration("retry_in", wait))
+		l.log.WarnContext(ctx, "run failed", slog.Any("error", err),
+			slog.Int("failures", status.FailuresInARow), slog.Duration("retry_in", wait))
 	} else {
 		l.backoff.Reset()
 	}

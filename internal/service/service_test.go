@@ -26,6 +26,10 @@ type bundle struct {
 	fail  chan error // each run takes its error from here when one waits
 }
 
+func deps(c clock.Clock) service.Deps {
+	return service.Deps{Clock: c, Log: slog.New(slog.DiscardHandler), Rand: rand.New(rand.NewPCG(1, 1))}
+}
+
 func setup(t *testing.T, run service.RunnerFunc) *bundle {
 	t.Helper()
 	b := &bundle{clock: clock.NewFake(epoch), fail: make(chan error, 8)}
@@ -39,11 +43,9 @@ func setup(t *testing.T, run service.RunnerFunc) *bundle {
 			}
 		}
 	}
-	loop, err := service.New(
-		service.Config{Name: "sweeper", Interval: time.Minute, Retry: backoff.Policy{Min: time.Second, Max: time.Hour}},
-		run,
-		service.Deps{Clock: b.clock, Log: slog.New(slog.DiscardHandler), Rand: rand.New(rand.NewPCG(1, 1))},
-	)
+	retry := backoff.Policy{Min: time.Second, Max: time.Hour}
+	config := service.Config{Name: "sweeper", Interval: time.Minute, Retry: retry}
+	loop, err := service.New(config, run, deps(b.clock))
 	require.NoError(t, err)
 	loop.Ran.Init()
 	b.loop = loop
@@ -157,7 +159,7 @@ func TestARunHasATimeout(t *testing.T) {
 	t.Parallel()
 	loop, err := service.New(service.Config{Name: "stuck", Timeout: time.Millisecond},
 		service.RunnerFunc(func(ctx context.Context, _ time.Time) error { <-ctx.Done(); return ctx.Err() }),
-		service.Deps{Clock: clock.NewFake(epoch), Log: slog.New(slog.DiscardHandler), Rand: rand.New(rand.NewPCG(1, 1))})
+		deps(clock.NewFake(epoch)))
 	require.NoError(t, err)
 	loop.Ran.Init()
 	t.Cleanup(loop.Stop)
