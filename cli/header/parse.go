@@ -64,7 +64,7 @@ func (o *Options) source(line Line, script []byte) (scriptHeader, error) {
 		o.Command = line.Rest
 		return scriptHeader{}, nil
 	}
-	if slices.Contains(line.Rest, ":") {
+	if len(line.Rest) > 0 && line.Rest[0] == ":" {
 		return scriptHeader{}, api.Errorf(api.CodeUnsupported,
 			"jobs of several different parts (a : between options) are not done yet; submit them one by one")
 	}
