@@ -64,7 +64,7 @@ func TestEachTestHasItsOwnMigratedDatabase(t *testing.T) {
 func TestTheDatabaseIsDroppedAfterTheTest(t *testing.T) { //nolint:tparallel // waits for its subtest
 	t.Parallel()
 	var dsn string
-	t.Run("user", func(t *testing.T) { //nolint:paralleltest // the next line needs its end
+	t.Run("user", func(t *testing.T) {
 		dsn = pgtest.New(t, migrateBoats)
 		_, err := pgx.Connect(t.Context(), dsn) // left open: a test that failed leaves things open
 		require.NoError(t, err)
