@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coxswain-hpc/coxswain/api"
@@ -18,7 +19,10 @@ import (
 	"github.com/coxswain-hpc/coxswain/kubelet/cgroup"
 )
 
-const nobody = 65534
+const (
+	nobody = 65534
+	tick   = 5 * time.Millisecond
+)
 
 // bundle is one test's kubelet with its server, in a control group root of its own.
 type bundle struct {
@@ -136,27 +140,16 @@ func (b *bundle) requireNothingLeft() {
 	b.t.Helper()
 	driver, err := cgroup.Detect(cgroup.Config{Root: b.opts.CgroupRoot, Node: b.opts.Node})
 	require.NoError(b.t, err)
-	var left []string
-	clean := func() bool {
-		left = nil
+	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
 		for _, dir := range []string{"pods", "spool", "scratch"} {
 			entries, err := os.ReadDir(filepath.Join(b.opts.StateDir, dir))
-			require.NoError(b.t, err)
-			for _, e := range entries {
-				left = append(left, dir+"/"+e.Name())
-			}
+			assert.NoError(c, err)
+			assert.Empty(c, entries, dir)
 		}
 		groups, err := driver.List()
-		require.NoError(b.t, err)
-		for _, g := range groups {
-			left = append(left, g.ID)
-		}
-		return len(left) == 0
-	}
-	for deadline := time.Now().Add(patience); !clean() && time.Now().Before(deadline); {
-		time.Sleep(10 * time.Millisecond)
-	}
-	require.Empty(b.t, left)
+		assert.NoError(c, err)
+		assert.Empty(c, groups)
+	}, patience, 10*time.Millisecond)
 }
 
 func TestAPodRunsAndNothingIsLeft(t *testing.T) {
