@@ -1,0 +1,312 @@
+package scheduler
+
+import (
+	"time"
+
+	"github.com/coxswain-hpc/coxswain/api"
+)
+
+// Input is everything a cycle needs beside the view.
+type Input struct {
+	Now time.Time
+	// Seed is for policies that draw lots; the first policy draws none.
+	Seed   uint64
+	Policy Policy
+	// Budget bounds the node evaluations of the cycle; the first shape of a job may pass it by one
+	// round over the nodes. 0 means DefaultBudget.
+	Budget int64
+	// BindsMax bounds the plan. 0 means DefaultBindsMax.
+	BindsMax int
+	// Cursor resumes the queue where the last plan's Next says; Holds are then that plan's holds.
+	Cursor *api.CycleCursor
+	Holds  []api.CapacityHold
+}
+
+// Policy holds the knobs of the first policy.
+type Policy struct {
+	// Reservations is the number of blocked jobs, in queue order, whose start is protected from jobs
+	// behind them. Negative means none; 0 means DefaultReservations.
+	Reservations int
+}
+
+// The defaults of Input and Policy.
+const (
+	DefaultBudget       int64 = 5_000_000 // about a third of a second
+	DefaultBindsMax           = 10_000
+	DefaultReservations       = 4
+)
+
+func (in Input) withDefaults() Input {
+	if in.Budget == 0 {
+		in.Budget = DefaultBudget
+	}
+	if in.BindsMax == 0 {
+		in.BindsMax = DefaultBindsMax
+	}
+	if in.Policy.Reservations == 0 {
+		in.Policy.Reservations = DefaultReservations
+	}
+	return in
+}
+
+// cycle is the working state of one Cycle.
+type cycle struct {
+	view  *View
+	in    Input
+	nodes []*Node
+	queue []*Job
+	// members holds the node sets of the partitions that do not have all nodes.
+	members map[string]map[string]bool
+
+	pools    map[string]*pool
+	versions []uint32 // by node: rises with every change of the overlay
+	changes  []int32  // nodes in the order of their changes
+
+	holds    []hold
+	holdsOn  map[int32][]int
+	reserved int // blocked jobs with a hold
+
+	placed []placed // the overlay, in order
+	plan   api.Plan
+}
+
+// placed is one entry of the overlay.
+type placed struct {
+	bind api.Bind
+	node int32
+	ends time.Time
+}
+
+// Cycle orders the waiting groups, places what fits, holds room for the first blocked jobs and
+// backfills around them. It leaves the view as it was.
+func Cycle(view View, in Input) api.Plan {
+	c := newCycle(&view, in)
+	defer c.undo(0)
+	c.run(after(c.queue, in.Cursor))
+	for i := range c.placed {
+		c.plan.Binds = append(c.plan.Binds, c.placed[i].bind)
+	}
+	return c.plan
+}
+
+func newCycle(view *View, in Input) *cycle {
+	nodes := sortedNodes(view.Nodes)
+	c := &cycle{
+		view: view, in: in.withDefaults(), nodes: nodes, queue: queueOf(view),
+		members: map[string]map[string]bool{}, pools: map[string]*pool{},
+		versions: make([]uint32, len(nodes)), holdsOn: map[int32][]int{},
+	}
+	for name, p := range view.Partitions {
+		if len(p.Spec.NodeNames) == 0 {
+			continue
+		}
+		set := make(map[string]bool, len(p.Spec.NodeNames))
+		for _, n := range p.Spec.NodeNames {
+			set[n] = true
+		}
+		c.members[name] = set
+	}
+	c.resumeHolds()
+	return c
+}
+
+// resumeHolds takes over the holds of the cycle that this one goes on with.
+func (c *cycle) resumeHolds() {
+	if c.in.Cursor == nil {
+		return
+	}
+	for _, h := range c.in.Holds {
+		for i, n := range c.nodes {
+			if n.Name == h.Node {
+				c.addHold(hold{job: h.Job, node: int32(i), at: h.Until, need: h.Resources})
+				c.reserved++
+			}
+		}
+	}
+}
+
+func (c *cycle) run(queue []*Job) {
+	last := api.JobID(0)
+	if c.in.Cursor != nil {
+		last = c.in.Cursor.After
+	}
+	for _, j := range queue {
+		if c.plan.Evaluations >= c.in.Budget || !c.job(j) {
+			c.plan.Next = &api.CycleCursor{After: last}
+			return
+		}
+		last = j.ID
+	}
+}
+
+// job places what it can of a job and notes why the rest waits. It returns false when the plan is
+// full before the job is done.
+func (c *cycle) job(j *Job) bool {
+	if why, shut := c.firstGate(j); shut {
+		c.note(j, why)
+		return true
+	}
+	room, main := j.room(), block{}
+	for _, g := range j.groups() {
+		if why, shut := c.groupGate(g); shut {
+			main.keep(why)
+			continue
+		}
+		done, why := c.group(g, room)
+		room -= done
+		if why.reason == reasonPlanFull {
+			return false
+		}
+		main.keep(why)
+	}
+	c.note(j, main)
+	return true
+}
+
+// reasonPlanFull is no reason of the job: the plan has reached its bound.
+const reasonPlanFull api.Reason = "plan_full"
+
+// group places up to room instances of a group, lowest ordinals first, and says what stopped it.
+func (c *cycle) group(g group, room int64) (done int64, why block) {
+	todo, _ := g.ordinals.TakeLowest(room)
+	shapes := c.shapes(g)
+	todo.Each(func(ordinal int64) bool {
+		if len(c.placed) >= c.in.BindsMax {
+			why = block{reason: reasonPlanFull}
+			return false
+		}
+		if why = c.instance(g.job, shapes, ordinal); why.reason != api.ReasonNone {
+			return false
+		}
+		done++
+		return true
+	})
+	switch {
+	case why.reason == api.ReasonResources:
+		c.blocked(g.job, shapes)
+	case why.reason == api.ReasonNone && done < g.ordinals.Len():
+		why = arrayLimited(g.job)
+	}
+	return done, why
+}
+
+// blocked protects the start of the first blocked jobs from those behind them.
+func (c *cycle) blocked(j *Job, shapes []*shape) {
+	if c.reserved >= c.in.Policy.Reservations {
+		return
+	}
+	if _, ok := c.reserve(j, shapes); ok {
+		c.reserved++
+	}
+}
+
+// shapes are what the members of a group need. Nodes that refused the instance are avoided as long
+// as another node could do.
+func (c *cycle) shapes(g group) []*shape {
+	out := make([]*shape, len(g.job.members))
+	for i := range g.job.members {
+		s := &g.job.members[i].shape
+		if g.special != nil && len(g.special.Excluded) > 0 {
+			careful := s.avoiding(g.special.Excluded)
+			if c.elsewhere(&careful) {
+				s = &careful
+			}
+		}
+		out[i] = s
+	}
+	return out
+}
+
+// elsewhere says whether a node that is not avoided takes pods and could ever run the shape.
+func (c *cycle) elsewhere(s *shape) bool {
+	for _, n := range c.nodes {
+		if takesPods(n) && filters[avoidedFilter].passes(c, s, n) && c.possible(s, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// instance places all members of one instance or none.
+func (c *cycle) instance(j *Job, shapes []*shape, ordinal int64) block {
+	mark := len(c.placed)
+	rank := int32(0)
+	for m, s := range shapes {
+		for range j.members[m].count {
+			bind := api.Bind{Job: j.ID, Ordinal: ordinal, Rank: rank, Role: j.members[m].role, Class: s.class}
+			if why := c.place(s, bind); why.reason != api.ReasonNone {
+				c.undo(mark)
+				return why.ofGang(j)
+			}
+			rank++
+		}
+	}
+	return block{}
+}
+
+// place puts one pod on the best node that fits and whose holds it does not delay.
+func (c *cycle) place(s *shape, bind api.Bind) block {
+	p := c.poolOf(s)
+	var aside []candidate // fit, but held for others
+	defer func() {
+		for _, x := range aside {
+			p.push(x)
+		}
+	}()
+	for {
+		x, ok := c.best(p)
+		if !ok {
+			return c.noCandidate(p, len(aside) > 0)
+		}
+		n := c.nodes[x.node]
+		take, _ := s.takes(n)
+		if c.delays(x.node, s, take) {
+			aside = append(aside, x)
+			continue
+		}
+		if c.book(x.node, s, take, bind) {
+			return block{}
+		}
+	}
+}
+
+// book takes the resources in the overlay. It fails when the free CPUs are no whole cores, which
+// only a pod that another program placed can cause.
+func (c *cycle) book(node int32, s *shape, take api.Resources, bind api.Bind) bool {
+	n := c.nodes[node]
+	var positions []int
+	if s.cpus > 0 && len(n.topology.cpus) > 0 {
+		var ok bool
+		if positions, ok = n.topology.pick(n.freeCPUs, s.cpus); !ok {
+			return false
+		}
+		bind.CPUs = n.topology.list(positions)
+	}
+	bind.Node, bind.Resources = n.Name, take
+	p := placed{bind: bind, node: node, ends: c.in.Now.Add(s.limit)}
+	n.Add(Held{
+		Key:       api.PodKey{Instance: api.Instance{Owner: bind.Job, Index: bind.Ordinal, Rank: bind.Rank}},
+		Resources: take, CPUs: bind.CPUs, Exclusive: s.exclusive, EndsAt: p.ends, positions: positions,
+	})
+	c.placed = append(c.placed, p)
+	c.useExtra(node, p, 1)
+	c.touch(node)
+	return true
+}
+
+// undo takes the overlay back to a mark.
+func (c *cycle) undo(mark int) {
+	for i := len(c.placed) - 1; i >= mark; i-- {
+		p := c.placed[i]
+		n := c.nodes[p.node]
+		n.removeAt(len(n.held) - 1)
+		c.useExtra(p.node, p, -1)
+		c.touch(p.node)
+	}
+	c.placed = c.placed[:mark]
+}
+
+func (c *cycle) touch(node int32) {
+	c.versions[node]++
+	c.changes = append(c.changes, node)
+}
