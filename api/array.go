@@ -145,7 +145,9 @@ func (a Array) Ordinals(indices Ranges) Ranges {
 
 // rank counts the indices below x.
 func (a Array) rank(x int64) int64 {
-	i, _ := slices.BinarySearchFunc(a.pieces, x, func(p arrayPiece, x int64) int { return compare(p.first, x) })
+	i, _ := slices.BinarySearchFunc(a.pieces, x, func(p arrayPiece, x int64) int {
+		return compare(p.first, x)
+	})
 	if i == 0 {
 		return 0
 	}

@@ -11,7 +11,8 @@ import (
 // parsePieces reads a list such as 0,6,16-32:4 into sorted pieces that do not overlap.
 func parsePieces(list string) ([]arrayPiece, error) {
 	if strings.Count(list, ",") >= ArrayPiecesMax {
-		return nil, fmt.Errorf("more than %d pieces; use ranges with steps (0-15:4) or several jobs", ArrayPiecesMax)
+		return nil, fmt.Errorf("more than %d pieces; use ranges with steps (0-15:4) or several jobs",
+			ArrayPiecesMax)
 	}
 	var pieces []arrayPiece
 	for text := range strings.SplitSeq(list, ",") {
@@ -98,7 +99,8 @@ func mergePieces(pieces []arrayPiece) ([]arrayPiece, error) {
 	}
 	out = joinAdjacent(out)
 	if len(out) > ArrayPiecesMax {
-		return nil, fmt.Errorf("its pieces overlap and come to more than %d; use several jobs", ArrayPiecesMax)
+		return nil, fmt.Errorf("its pieces overlap and come to more than %d; use several jobs",
+			ArrayPiecesMax)
 	}
 	return out, nil
 }

@@ -152,7 +152,7 @@ func parseClock(w string) (int64, bool) {
 	}
 	for _, layout := range []string{"15:04", "15:04:05", "3:04pm", "3:04:05pm", "3pm"} {
 		if t, err := time.Parse(layout, w); err == nil {
-			return int64(t.Hour())*secondsPerHour + int64(t.Minute())*secondsPerMinute + int64(t.Second()), true
+			return int64(t.Sub(t.Truncate(24*time.Hour)) / time.Second), true
 		}
 	}
 	return 0, false

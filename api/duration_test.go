@@ -12,15 +12,17 @@ import (
 func TestParseSlurmTime(t *testing.T) {
 	for s, want := range map[string]int64{
 		"30": 1800, "0": 0, "10:00": 600, "0:30": 30, "90:00": 5400, "1:00:00": 3600, "100:00:00": 360000,
-		"1-12": 129600, "1-12:30": 131400, "1-12:00:00": 129600, "0-00:00:01": 1, "UNLIMITED": api.UnlimitedSeconds,
-		"infinite": api.UnlimitedSeconds, "-1": api.UnlimitedSeconds, "99999999999": api.UnlimitedSeconds,
+		"1-12": 129600, "1-12:30": 131400, "1-12:00:00": 129600, "0-00:00:01": 1,
+		"UNLIMITED": api.UnlimitedSeconds,
+		"infinite":  api.UnlimitedSeconds, "-1": api.UnlimitedSeconds, "99999999999": api.UnlimitedSeconds,
 		"9223372036854775807-9223372036854775807": api.UnlimitedSeconds,
 	} {
 		got, err := api.ParseSlurmTime(s)
 		require.NoError(t, err, s)
 		require.Equal(t, want, got, s)
 	}
-	for _, s := range []string{"", ":", "1:", "1:2:3:4", "1-", "-5", "1-2-3", "1h", "x", "1-1:2:3:4", " 1", "+1"} {
+	for _, s := range []string{"", ":", "1:", "1:2:3:4", "1-", "-5", "1-2-3", "1h", "x", "1-1:2:3:4", " 1",
+		"+1"} {
 		_, err := api.ParseSlurmTime(s)
 		require.Equal(t, api.CodeInvalid, api.CodeOf(err), s)
 	}
@@ -72,7 +74,8 @@ func TestParseBegin(t *testing.T) {
 		require.Equal(t, want, got.In(zone).Format("2006-01-02T15:04:05"), s)
 		require.Equal(t, time.UTC, got.Location())
 	}
-	for _, s := range []string{"", "now+", "now+1year", "nowish", "now 16:00", "noon noon", "25:00", "2030-13-01",
+	for _, s := range []string{"", "now+", "now+1year", "nowish", "now 16:00", "noon noon", "25:00",
+		"2030-13-01",
 		"2030-02-30", "tomorrow today", "soon", "now+99999999999999999999", "now+9223372036854775807weeks"} {
 		_, err := api.ParseBegin(s, now)
 		require.Equal(t, api.CodeInvalid, api.CodeOf(err), s)
@@ -80,7 +83,8 @@ func TestParseBegin(t *testing.T) {
 }
 
 func FuzzTimes(f *testing.F) {
-	for _, s := range []string{"30", "1-12:00:00", "now+1hour", "2030-01-20T12:34", "tomorrow noon", "4pm", "T1"} {
+	for _, s := range []string{"30", "1-12:00:00", "now+1hour", "2030-01-20T12:34", "tomorrow noon", "4pm",
+		"T1"} {
 		f.Add(s)
 	}
 	now := time.Date(2026, 11, 24, 14, 30, 0, 0, time.UTC)

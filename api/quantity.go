@@ -44,7 +44,8 @@ func ParseMemorySlurm(s string) (int64, error) {
 	n, err := strconv.ParseUint(digits, 10, 63)
 	if !known || (err != nil && !isRange(err)) {
 		return 0, Errorf(CodeInvalid,
-			"memory %q: write a whole number with K, M, G or T, such as 16G or 1536M; a bare number is MiB", clip(s))
+			"memory %q: write a whole number with K, M, G or T, such as 16G or 1536M; a bare number is MiB",
+			clip(s))
 	}
 	if err != nil || int64(n) > MemoryBytesMax/factor {
 		return 0, memoryTooMuch(s)

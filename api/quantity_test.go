@@ -43,7 +43,8 @@ func TestParseMemoryYAML(t *testing.T) {
 		require.NoError(t, err, s)
 		require.Equal(t, want, got, s)
 	}
-	for _, s := range []string{"", "Gi", "1K", "16g", "1e99999999", "1..5", "1.", ".5", "1/2", "0x10", "-1", "1_0"} {
+	for _, s := range []string{"", "Gi", "1K", "16g", "1e99999999", "1..5", "1.", ".5", "1/2", "0x10", "-1",
+		"1_0"} {
 		_, err := api.ParseMemoryYAML(s)
 		require.Equal(t, api.CodeInvalid, api.CodeOf(err), s)
 	}
@@ -74,7 +75,8 @@ func TestFormatQuantities(t *testing.T) {
 	} {
 		require.Equal(t, want, api.FormatBytes(n))
 	}
-	for n, want := range map[int64]string{0: "0", 2000: "2", 500: "0.5", 1250: "1.25", 1001: "1.001", -500: "-0.5"} {
+	for n, want := range map[int64]string{0: "0", 2000: "2", 500: "0.5", 1250: "1.25", 1001: "1.001",
+		-500: "-0.5"} {
 		require.Equal(t, want, api.FormatCPUs(n))
 	}
 }

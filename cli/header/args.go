@@ -145,7 +145,8 @@ func (r *reader) takeNext(o *Option, written string) {
 }
 
 func (r *reader) add(o *Option, value string, hasValue bool) {
-	r.line.Settings = append(r.line.Settings, Setting{Option: o, Value: value, HasValue: hasValue, Source: r.source})
+	s := Setting{Option: o, Value: value, HasValue: hasValue, Source: r.source}
+	r.line.Settings = append(r.line.Settings, s)
 }
 
 func (r *reader) wrong(format string, args ...any) {

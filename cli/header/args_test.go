@@ -26,14 +26,16 @@ func TestReadArgs(t *testing.T) {
 		want, rest []string
 	}{
 		{"equals", []string{"--time=10", "job.sh"}, []string{"time=10"}, []string{"job.sh"}},
-		{"next word", []string{"--time", "10", "job.sh", "-x"}, []string{"time=10"}, []string{"job.sh", "-x"}},
+		{"next word", []string{"--time", "10", "job.sh", "-x"}, []string{"time=10"}, []string{"job.sh",
+			"-x"}},
 		{"value like an option", []string{"-t", "-1"}, []string{"time=-1"}, []string{}},
 		{"letters", []string{"-c4", "-n", "2"}, []string{"cpus-per-task=4", "ntasks=2"}, []string{}},
 		{"bundle", []string{"-HQvc4"}, []string{"hold", "quiet", "verbose", "cpus-per-task=4"}, []string{}},
 		{"letter with equals", []string{"-J=x"}, []string{"job-name==x"}, []string{}},
 		{"optional", []string{"--nice", "5"}, []string{"nice"}, []string{"5"}},
 		{"optional with value", []string{"--nice=5", "-kH"}, []string{"nice=5", "no-kill=H"}, []string{}},
-		{"shortened", []string{"--part=x", "--mem-per-c=1G"}, []string{"partition=x", "mem-per-cpu=1G"}, []string{}},
+		{"shortened", []string{"--part=x", "--mem-per-c=1G"}, []string{"partition=x", "mem-per-cpu=1G"},
+			[]string{}},
 		{"exact beats longer", []string{"--mem=1", "--time=1"}, []string{"mem=1", "time=1"}, []string{}},
 		{"alias", []string{"--tasks-per-node=2"}, []string{"ntasks-per-node=2"}, []string{}},
 		{"foreign", []string{"--context", "lab", "--debug", "-H", "a"}, []string{"hold"}, []string{"a"}},

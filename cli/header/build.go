@@ -121,13 +121,15 @@ func (o Options) softLimits(all map[string]int64) map[string]int64 {
 	return kept
 }
 
+const exclusiveNote = "--exclusive keeps other jobs off the node; the job gets the CPUs that it asks for"
+
 // quietNotes are about settings that have less effect than people may think.
 func (o Options) quietNotes() (notes []string) {
 	if o.MailUser != "" && len(o.MailEvents) == 0 {
 		notes = append(notes, "--mail-user has no effect without --mail-type")
 	}
 	if o.Exclusive {
-		notes = append(notes, "--exclusive keeps other jobs off the node; the job gets the CPUs that it asks for")
+		notes = append(notes, exclusiveNote)
 	}
 	return notes
 }
@@ -141,7 +143,8 @@ func (o Options) payload(c Context, size size) (api.Payload, []string, error) {
 	p := api.Payload{LoginEnvironment: login, Environment: env}
 	switch {
 	case o.Wrap != nil:
-		p.Script = []byte("#!/bin/sh\n# Made by cox submit --wrap.\n" + strings.TrimSuffix(*o.Wrap, "\n") + "\n")
+		line := strings.TrimSuffix(*o.Wrap, "\n")
+		p.Script = []byte("#!/bin/sh\n# Made by cox submit --wrap.\n" + line + "\n")
 	case len(o.Command) == 0:
 		p.Script = o.Script
 	}

@@ -23,7 +23,8 @@ func TestBuildWholeRequest(t *testing.T) {
 		Spec: api.JobSpec{
 			Name: "sweep", Account: "lab", Partition: "short", QOS: "high", Comment: "a b", WCKey: "k",
 			Nice: 7, Array: "0-9%3", Hold: true, BeginAt: &begin,
-			Dependencies:            []api.Dependency{{Kind: api.DependencyAfterOK, On: 41, OnIndex: api.NoIndex}},
+			Dependencies: []api.Dependency{{Kind: api.DependencyAfterOK, On: 41,
+				OnIndex: api.NoIndex}},
 			KeepOnInvalidDependency: true,
 			TimeLimitSeconds:        129600, GraceSeconds: 60,
 			Warning:   &api.WarningSignal{Signal: "USR1", BeforeSeconds: 120, BatchOnly: true},
@@ -111,7 +112,7 @@ func TestSizeErrors(t *testing.T) {
 func TestNotes(t *testing.T) {
 	for header, want := range map[string]string{
 		"-N 1-4":                 "of 1 to 4 nodes the job gets 1",
-		"--exclusive":            "--exclusive keeps other jobs off the node; the job gets the CPUs that it asks for",
+		"--exclusive":            exclusiveNote,
 		"--mail-user=a":          "--mail-user has no effect without --mail-type",
 		"--export=ALL,NOT_THERE": "--export names NOT_THERE, which is not set",
 	} {
@@ -122,8 +123,9 @@ func TestNotes(t *testing.T) {
 
 func TestTimes(t *testing.T) {
 	for v, want := range map[string]int64{
-		"30": 1800, "10:00": 600, "1-12:00:00": 129600, "0": api.UnlimitedSeconds, "UNLIMITED": api.UnlimitedSeconds,
-		"0:05": 5,
+		"30": 1800, "10:00": 600, "1-12:00:00": 129600, "0": api.UnlimitedSeconds,
+		"UNLIMITED": api.UnlimitedSeconds,
+		"0:05":      5,
 	} {
 		submit, _ := mustBuild(t, "#SBATCH --time="+v)
 		require.Equal(t, want, submit.Spec.TimeLimitSeconds, v)

@@ -22,7 +22,8 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 // testContext are the surroundings of a submitter in tests.
 func testContext() Context {
 	return Context{
-		Now: time.Date(2026, 11, 24, 14, 30, 0, 0, time.UTC), Cwd: "/home/ada/run", Host: "login1", Umask: 0o22,
+		Now: time.Date(2026, 11, 24, 14, 30, 0, 0, time.UTC), Cwd: "/home/ada/run", Host: "login1",
+		Umask:      0o22,
 		SoftLimits: map[string]int64{"stack": 8 << 20, "nofile": 1024, "core": 0},
 		Environ:    []string{"PATH=/bin", "HOME=/home/ada", "SLURM_NTASKS=99"},
 	}
@@ -47,8 +48,10 @@ func TestCorpus(t *testing.T) {
 		require.NoError(t, err)
 		r.take(t, filepath.Base(file), script)
 	}
-	summary := fmt.Sprintf("scripts %d, of them accepted whole %d; options: accepted %d, rejected by name %d, "+
-		"dropped as asked %d, silently ignored %d\n", r.scripts, r.whole, r.accepted, r.rejected, r.dropped, r.ignored)
+	summary := fmt.Sprintf("scripts %d, of them accepted whole %d; options: accepted %d, rejected by name "+
+		"%d, "+
+		"dropped as asked %d, silently ignored %d\n", r.scripts, r.whole, r.accepted, r.rejected, r.dropped,
+		r.ignored)
 	t.Log(summary)
 	golden(t, "testdata/corpus_report.txt", summary+"\n"+r.text.String())
 	require.Zero(t, r.ignored)
@@ -165,7 +168,8 @@ func (o Options) effect(t *testing.T, i int) string {
 
 // defaults are settings that may change nothing, since they say what holds anyhow.
 var defaults = []string{
-	"requeue=", "nodes=1", "nodes=1-4", "ntasks=1", "cpus-per-task=1", "kill-on-invalid-dep=YES", "chdir=./", "mail-type=NONE",
+	"requeue=", "nodes=1", "nodes=1-4", "ntasks=1", "cpus-per-task=1", "kill-on-invalid-dep=YES", "chdir=./",
+	"mail-type=NONE",
 	"mail-user=$USER@EXAMPLE.ORG", "export=ALL",
 }
 

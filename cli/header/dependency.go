@@ -44,7 +44,7 @@ func parseDependency(part string) ([]api.Dependency, error) {
 		return []api.Dependency{{Kind: api.DependencySingleton, OnIndex: api.NoIndex}}, nil
 	}
 	word, ids, _ := strings.Cut(part, ":")
-	if word[0] >= '0' && word[0] <= '9' {
+	if word != "" && word[0] >= '0' && word[0] <= '9' {
 		word, ids = string(api.DependencyAfterAny), part
 	}
 	kind, err := dependencyKind(word)

@@ -16,7 +16,8 @@ func readEnviron(environ []string) (settings []Setting, notes []string) {
 		o := byEnv(name)
 		if o == nil {
 			if strings.HasPrefix(name, "SBATCH_") && !strings.HasPrefix(name, "SBATCH_MEM_BIND_") {
-				notes = append(notes, fmt.Sprintf("%s is the variable of no option and has no effect", clip(name)))
+				note := fmt.Sprintf("%s is the variable of no option and has no effect", clip(name))
+				notes = append(notes, note)
 			}
 			continue
 		}

@@ -101,8 +101,9 @@ func (o Options) environment(environ, own []string) (env []string, login bool, n
 		set.put(entry)
 	}
 	if n := set.bytes(); n > EnvironmentBytesMax {
-		return nil, false, nil, api.Errorf(api.CodeLimit, "the environment has %s, more than %s; name what the job "+
-			"needs with --export", api.FormatBytes(int64(n)), api.FormatBytes(EnvironmentBytesMax))
+		return nil, false, nil, api.Errorf(api.CodeLimit,
+			"the environment has %s, more than %s; name what the job "+
+				"needs with --export", api.FormatBytes(int64(n)), api.FormatBytes(EnvironmentBytesMax))
 	}
 	return set.list, e.login, notes, nil
 }

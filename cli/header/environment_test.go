@@ -12,7 +12,8 @@ import (
 func TestEnvironment(t *testing.T) {
 	environ := []string{
 		"PATH=/bin", "SEED=1", "MULTI=a\nb\n", "BASH_FUNC_module%%=() {  eval 'x'\n}", "SLURM_JOB_ID=7",
-		"SLURM_ARRAY_TASK_ID=3", "COX_JOB_ID=7", "COX_CONTEXT=lab", "SLURM_CONF=/etc/x", "SBATCH_QOS=q", "EMPTY=",
+		"SLURM_ARRAY_TASK_ID=3", "COX_JOB_ID=7", "COX_CONTEXT=lab", "SLURM_CONF=/etc/x", "SBATCH_QOS=q",
+		"EMPTY=",
 		"nonsense", "=odd",
 	}
 	kept := []string{

@@ -24,7 +24,8 @@ func setMailType(o *Options, v string) error {
 		}
 		named, known := mailEvents[name]
 		if !known {
-			return fmt.Errorf("%q is no event; write some of NONE, BEGIN, END, FAIL, REQUEUE, ALL, INVALID_DEPEND, "+
+			return fmt.Errorf("%q is no event; write some of NONE, BEGIN, END, FAIL, REQUEUE, ALL, "+
+				"INVALID_DEPEND, "+
 				"TIME_LIMIT, TIME_LIMIT_90, TIME_LIMIT_80, TIME_LIMIT_50, ARRAY_TASKS", clip(name))
 		}
 		for _, e := range named {

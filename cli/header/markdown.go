@@ -5,36 +5,37 @@ import (
 	"strings"
 )
 
+// fromSlurmIntro has @ in place of backquotes, so that it can be one raw string.
 const fromSlurmIntro = `# Coming from Slurm
 
 <!-- Generated from the table in cli/header by its test with -rewrite. Do not edit. -->
 
-` + "`cox submit`" + ` reads the options of sbatch from ` + "`#SBATCH`" + ` lines, ` + "`SBATCH_*`" + ` variables and the command
-line, with Slurm's meaning; ` + "`#COX`" + ` lines hold the same options and Coxswain's own. The command line
-beats variables, which beat ` + "`#COX`" + ` lines, which beat ` + "`#SBATCH`" + ` lines. Nothing is passed over in silence:
+@cox submit@ reads the options of sbatch from @#SBATCH@ lines, @SBATCH_*@ variables and the command
+line, with Slurm's meaning; @#COX@ lines hold the same options and Coxswain's own. The command line
+beats variables, which beat @#COX@ lines, which beat @#SBATCH@ lines. Nothing is passed over in silence:
 what Coxswain does not do yet is refused by name and line, and an unknown option with the nearest known
-one. ` + "`--ignore-unsupported=NAME,…`" + ` drops options that are marked so below, each by its name. Options that
+one. @--ignore-unsupported=NAME,…@ drops options that are marked so below, each by its name. Options that
 ask for resources, dependencies or an identity can't be dropped: without them it would be another job.
 
 Differences to know:
 
-- Seconds of ` + "`--time`" + ` count; Slurm rounds up to a minute.
-- All tasks of a job run on one node: ` + "`--ntasks=n`" + ` is n × ` + "`--cpus-per-task`" + ` CPUs there.
-- A dependency that can never be met cancels the job, unless ` + "`--kill-on-invalid-dep=no`" + `.
-- ` + "`--exclusive`" + ` keeps other jobs off the node, and the job gets the CPUs that it asks for.
-- A job that submits another one does not hand down its own ` + "`SLURM_*`" + ` and ` + "`COX_JOB_*`" + ` variables; name one
-  in ` + "`--export`" + ` to pass it on.
-- Entries of ` + "`--export`" + ` are taken from left to right, later ones win; a name also stands for an exported
+- Seconds of @--time@ count; Slurm rounds up to a minute.
+- All tasks of a job run on one node: @--ntasks=n@ is n × @--cpus-per-task@ CPUs there.
+- A dependency that can never be met cancels the job, unless @--kill-on-invalid-dep=no@.
+- @--exclusive@ keeps other jobs off the node, and the job gets the CPUs that it asks for.
+- A job that submits another one does not hand down its own @SLURM_*@ and @COX_JOB_*@ variables; name one
+  in @--export@ to pass it on.
+- Entries of @--export@ are taken from left to right, later ones win; a name also stands for an exported
   bash function.
-- ` + "`#PBS`" + ` and ` + "`#BSUB`" + ` lines are refused, unless ` + "`--ignore-pbs`" + ` passes over them.
-- A ` + "`#`" + ` inside a word of a header line is an error, since sbatch would cut the word there.
+- @#PBS@ and @#BSUB@ lines are refused, unless @--ignore-pbs@ passes over them.
+- A @#@ inside a word of a header line is an error, since sbatch would cut the word there.
 
 `
 
 // FromSlurm is the page docs/from-slurm.md.
 func FromSlurm() string {
 	var b strings.Builder
-	b.WriteString(fromSlurmIntro)
+	b.WriteString(strings.ReplaceAll(fromSlurmIntro, "@", "`"))
 	section(&b, "## Honoured", []string{"Option", "Variable", "Meaning"}, func(o *Option) []string {
 		if !o.Honoured() || o.Cox {
 			return nil

@@ -21,7 +21,8 @@ func TestPrecedence(t *testing.T) {
 		{[]string{"SBATCH_JOB_NAME="}, nil, "cox"},
 		{nil, []string{"-J", "first", "--job-name=last"}, "last"},
 	} {
-		o, rest, err := Parse(Input{Script: script, Environ: c.environ, Args: append(c.args, "job.sh", "a", "-b")})
+		o, rest, err := Parse(Input{Script: script, Environ: c.environ, Args: append(c.args, "job.sh", "a",
+			"-b")})
 		require.NoError(t, err)
 		require.Equal(t, c.want, o.JobName)
 		require.Equal(t, []string{"job.sh", "a", "-b"}, rest)
@@ -45,9 +46,11 @@ func TestHigherLevelReplacesExcluded(t *testing.T) {
 
 func TestExcludedInOneLevel(t *testing.T) {
 	for header, want := range map[string]string{
-		"#SBATCH --mem=4G\n#SBATCH --mem-per-cpu=1G": "line 3: --mem-per-cpu and --mem (line 2) exclude each other",
-		"#COX --cpus=1 -c 2":                         "--cpus-per-task and --cpus (line 2) exclude each other",
-		"#COX -n 2 --cpus=1":                         "--cpus and --ntasks (line 2) exclude each other",
+		"#SBATCH --mem=4G\n#SBATCH --mem-per-cpu=1G": "line 3: --mem-per-cpu and --mem (line 2) exclude " +
+			"each other",
+		"#COX --cpus=1 -c 2": "--cpus-per-task and --cpus (line 2) exclude each " +
+			"other",
+		"#COX -n 2 --cpus=1": "--cpus and --ntasks (line 2) exclude each other",
 	} {
 		_, err := parse(header)
 		require.ErrorContains(t, err, want)
@@ -59,9 +62,10 @@ func TestExcludedInOneLevel(t *testing.T) {
 
 func TestErrorsNameLineAndOption(t *testing.T) {
 	for header, want := range map[string]string{
-		"#SBATCH --gres=gpu:1":                    "line 2: --gres is not done yet: GPUs",
-		"\n#SBATCH --hint=x":                      "line 3: --hint is not done yet",
-		"#SBATCH --tiem=5":                        "line 2: --tiem is unknown; the nearest known option is --time",
+		"#SBATCH --gres=gpu:1": "line 2: --gres is not done yet: GPUs",
+		"\n#SBATCH --hint=x":   "line 3: --hint is not done yet",
+		"#SBATCH --tiem=5": "line 2: --tiem is unknown; the nearest known option " +
+			"is --time",
 		"#SBATCH time=5":                          `line 2: "time=5" is no option`,
 		"#SBATCH --time = 5":                      `line 2: --time: time "="`,
 		"#SBATCH --time":                          "line 2: --time needs a value",
@@ -122,7 +126,8 @@ func TestIgnoreUnsupported(t *testing.T) {
 
 func TestVariablesOfOptions(t *testing.T) {
 	in := Input{Script: []byte(plainScript), Args: []string{"j"}, Environ: []string{
-		"SBATCH_TIMELIMIT=5", "SBATCH_DEBUG=1", "SBATCH_REQUEUE=1", "SBATCH_FOO=1", "SBATCH_MEM_BIND_LIST=0x1",
+		"SBATCH_TIMELIMIT=5", "SBATCH_DEBUG=1", "SBATCH_REQUEUE=1", "SBATCH_FOO=1",
+		"SBATCH_MEM_BIND_LIST=0x1",
 		"SBATCH_EXCLUSIVE=1", "OTHER=1", "broken",
 	}}
 	o, _, err := Parse(in)
@@ -137,11 +142,13 @@ func TestVariablesOfOptions(t *testing.T) {
 }
 
 func TestHeaderEndsAtTheFirstCommand(t *testing.T) {
-	in := Input{Args: []string{"j"}, Script: []byte("#!/bin/bash\n#SBATCH -c 2\n\n  # x\nset -e\n#SBATCH --gres=gpu:1\n")}
+	in := Input{Args: []string{"j"}, Script: []byte("#!/bin/bash\n#SBATCH -c 2\n\n  # x\nset -e\n#SBATCH " +
+		"--gres=gpu:1\n")}
 	o, _, err := Parse(in)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, o.CPUsPerTask)
-	require.Equal(t, []string{"line 6: this #SBATCH line stands after the first command, so it has no effect"}, o.Notes)
+	require.Equal(t, []string{"line 6: this #SBATCH line stands after the first command, so it has no " +
+		"effect"}, o.Notes)
 }
 
 func TestBadScripts(t *testing.T) {
@@ -174,7 +181,8 @@ func TestWhatIsRun(t *testing.T) {
 	submit, _, err = o.Build(testContext())
 	require.NoError(t, err)
 	require.Equal(t, "wrap", submit.Spec.Name)
-	require.Equal(t, "#!/bin/sh\n# Made by cox submit --wrap.\necho a; echo b\n", string(submit.Payload.Script))
+	require.Equal(t, "#!/bin/sh\n# Made by cox submit --wrap.\necho a; echo b\n",
+		string(submit.Payload.Script))
 
 	o, _, err = Parse(Input{Script: []byte(plainScript)})
 	require.NoError(t, err)

@@ -26,7 +26,8 @@ func checkScript(script []byte) error {
 	case bytes.IndexByte(script, 0) >= 0:
 		return api.Errorf(api.CodeInvalid, "the script has a NUL character; submit a text file")
 	case bytes.Contains(script, []byte("\r\n")):
-		return api.Errorf(api.CodeInvalid, `the script has DOS line ends (\r\n); convert it, for example with dos2unix`)
+		return api.Errorf(api.CodeInvalid,
+			`the script has DOS line ends (\r\n); convert it, for example with dos2unix`)
 	}
 	return nil
 }
@@ -106,7 +107,8 @@ func (h *scriptHeader) lookalike(line string, number int) {
 		rest, ok := strings.CutPrefix(bare, word)
 		if ok && strings.HasPrefix(strings.TrimSpace(rest), "-") {
 			h.notes = append(h.notes, fmt.Sprintf(
-				"line %d: this is a comment; a header line begins with #%s in the first column", number, word))
+				"line %d: this is a comment; a header line begins with #%s in the first column", number,
+				word))
 		}
 	}
 }
@@ -140,7 +142,8 @@ func notAnOption(word string) error {
 	case word == "hetjob" || word == "packjob" || word == ":":
 		return errors.New("jobs of several different parts (hetjob) are not done yet; submit them one by one")
 	case !isOption(word) || word == "--":
-		return fmt.Errorf("%q is no option; a value belongs behind its option, with quotes where it has blanks",
+		return fmt.Errorf("%q is no option; a value belongs behind its option, with quotes where it has "+
+			"blanks",
 			clip(word))
 	}
 	return nil
@@ -151,10 +154,12 @@ func (h *scriptHeader) forbid(settings []Setting) {
 	for _, s := range settings {
 		switch {
 		case s.Option.ArgsOnly:
-			h.problems = append(h.problems, invalid(s.Source, "%s works on the command line only", s.Option.Flag()))
+			h.problems = append(h.problems, invalid(s.Source, "%s works on the command line only",
+				s.Option.Flag()))
 		case s.Option.Cox && s.Source.Level == LevelSBATCH:
 			h.problems = append(h.problems, invalid(s.Source,
-				"%s is Coxswain's own option and belongs on a #COX line; sbatch does not know it", s.Option.Flag()))
+				"%s is Coxswain's own option and belongs on a #COX line; sbatch does not know it",
+				s.Option.Flag()))
 		}
 	}
 }

@@ -43,8 +43,10 @@ func (o Options) burstable() bool { return o.CPUMillis > 0 }
 // else the most on a node.
 func (o Options) tasks() (int64, []string, error) {
 	if o.TasksPerNode > 0 && o.Tasks > o.TasksPerNode {
-		return 0, nil, api.Errorf(api.CodeUnsupported, "%d tasks with at most %d on a node need several nodes, "+
-			"and a job runs on one node so far; raise --ntasks-per-node or lower --ntasks", o.Tasks, o.TasksPerNode)
+		return 0, nil, api.Errorf(api.CodeUnsupported,
+			"%d tasks with at most %d on a node need several nodes, "+
+				"and a job runs on one node so far; raise --ntasks-per-node or lower --ntasks", o.Tasks,
+			o.TasksPerNode)
 	}
 	var notes []string
 	if o.NodesMax > 1 {

@@ -2,8 +2,9 @@ package header
 
 var streamOptions = []Option{
 	{
-		Name: "chdir", Short: 'D', Arg: ArgRequired, Value: "<directory>", Meaning: "the job's working directory",
-		set: setChdir,
+		Name: "chdir", Short: 'D', Arg: ArgRequired, Value: "<directory>",
+		Meaning: "the job's working directory",
+		set:     setChdir,
 	},
 	{
 		Name: "error", Short: 'e', Arg: ArgRequired, Value: "<pattern>", Env: []string{"SBATCH_ERROR"},
@@ -53,8 +54,9 @@ var noticeOptions = []Option{
 		set: setMailType,
 	},
 	{
-		Name: "mail-user", Arg: ArgRequired, Value: "<address>", Meaning: "whom to mail; else the job's owner",
-		set: text(func(o *Options) *string { return &o.MailUser }),
+		Name: "mail-user", Arg: ArgRequired, Value: "<address>",
+		Meaning: "whom to mail; else the job's owner",
+		set:     text(func(o *Options) *string { return &o.MailUser }),
 	},
 }
 

@@ -16,11 +16,13 @@ var identityOptions = []Option{
 		set:     text(func(o *Options) *string { return &o.JobName }),
 	},
 	{
-		Name: "nice", Arg: ArgOptional, Value: "<n>", Meaning: "lower the priority by n, without a value by 100",
+		Name: "nice", Arg: ArgOptional, Value: "<n>", Meaning: "lower the priority by n, without a value " +
+			"by 100",
 		set: setNice,
 	},
 	{
-		Name: "partition", Short: 'p', Arg: ArgRequired, Value: "<partition>", Env: []string{"SBATCH_PARTITION"},
+		Name: "partition", Short: 'p', Arg: ArgRequired, Value: "<partition>",
+		Env:       []string{"SBATCH_PARTITION"},
 		Essential: true, Meaning: "the partition; one name, lists are not done yet", set: setPartition,
 	},
 	{
@@ -51,8 +53,10 @@ var resourceOptions = []Option{
 		Meaning: "nodes that are not used: n1,n[3-5]", set: setExclude,
 	},
 	{
-		Name: "exclusive", Arg: ArgOptional, Value: "<who>", Env: []string{"SBATCH_EXCLUSIVE"}, Essential: true,
-		Meaning: "no other job on the node; the values user, mcs and topo are not done yet", set: setExclusive,
+		Name: "exclusive", Arg: ArgOptional, Value: "<who>", Env: []string{"SBATCH_EXCLUSIVE"},
+		Essential: true,
+		Meaning:   "no other job on the node; the values user, mcs and topo are not done yet",
+		set:       setExclusive,
 	},
 	{
 		Name: "mem", Arg: ArgRequired, Value: "<size>", Env: []string{"SBATCH_MEM_PER_NODE"}, Essential: true,
@@ -115,13 +119,15 @@ var timeOptions = []Option{
 	},
 	{
 		Name: "signal", Arg: ArgRequired, Value: "[B:]<signal>[@<seconds>]", Env: []string{"SBATCH_SIGNAL"},
-		Meaning: "a signal some time (60 s) before the limit, to the steps or (B:) to the script; R: is not done",
-		set:     setSignal,
+		Meaning: "a signal some time (60 s) before the limit, to the steps or (B:) to the script; R: is " +
+			"not done",
+		set: setSignal,
 	},
 	{
 		Name: "time", Short: 't', Arg: ArgRequired, Value: "<time>", Env: []string{"SBATCH_TIMELIMIT"},
 		Essential: true,
-		Meaning: "the time limit: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]; " +
+		Meaning: "the time limit: minutes, minutes:seconds, hours:minutes:seconds, " +
+			"days-hours[:minutes[:seconds]]; " +
 			"0 and UNLIMITED for none; seconds count here and are not rounded up to a minute",
 		set: setTime,
 	},

@@ -45,7 +45,8 @@ var laterResourceOptions = []Option{
 	since("24.05", optional(essential("resv-ports", 0, "<n>", "ports are not given out yet",
 		"network ports for the job"))),
 	essential("sockets-per-node", 0, "<n>", laterLayout, "nodes with at least n sockets"),
-	essential("thread-spec", 0, "<n>", laterSpecial, "threads of the node for the system", "SBATCH_THREAD_SPEC"),
+	essential("thread-spec", 0, "<n>", laterSpecial, "threads of the node for the system",
+		"SBATCH_THREAD_SPEC"),
 	essential("threads-per-core", 0, "<n>", laterLayout, "threads to use of each core",
 		"SBATCH_THREADS_PER_CORE"),
 	essential("tmp", 0, "<size>", "local disk space is not counted yet", "temporary disk space on the node"),
@@ -55,16 +56,19 @@ var laterResourceOptions = []Option{
 
 // laterPlacementOptions say where and as whom a job runs.
 var laterPlacementOptions = []Option{
-	essential("batch", 0, "<features>", laterFeatures, "features of the node that runs the script", "SBATCH_BATCH"),
+	essential("batch", 0, "<features>", laterFeatures, "features of the node that runs the script",
+		"SBATCH_BATCH"),
 	essential("cluster-constraint", 0, "<features>", "a job goes to one cluster, that of the context",
 		"features that the cluster must have"),
 	essential("clusters", 'M', "<names>", "a job goes to one cluster, that of the context; use --context",
 		"the clusters to choose from", "SBATCH_CLUSTERS", "SLURM_CLUSTERS"),
 	essential("gid", 0, "<group>", laterIdentity, "run with another group"),
-	essential("mcs-label", 0, "<label>", "nodes are not separated by labels yet", "the label of multi-category security"),
+	essential("mcs-label", 0, "<label>", "nodes are not separated by labels yet",
+		"the label of multi-category security"),
 	essential("nodefile", 'F', "<file>", laterNodes, "a file with the names of nodes"),
 	essential("reservation", 0, "<name>", laterReserve, "run in a reservation", "SBATCH_RESERVATION"),
-	since("24.05", essential("segment", 0, "<n>", laterTopology, "the size of blocks of nodes", "SBATCH_SEGMENT_SIZE")),
+	since("24.05", essential("segment", 0, "<n>", laterTopology, "the size of blocks of nodes",
+		"SBATCH_SEGMENT_SIZE")),
 	flagOption(essential("test-only", 0, "", "the start can't be estimated without submitting yet",
 		"check the job and estimate its start, submit nothing")),
 	essential("uid", 0, "<user>", laterIdentity, "submit as another user"),
@@ -92,7 +96,8 @@ var laterOptions = []Option{
 		"SLURM_HINT"),
 	later("mem-bind", 0, "<type>", laterBinding, "how memory is bound", "SBATCH_MEM_BIND"),
 	later("network", 0, "<type>", "networks can't be chosen yet", "the network to use", "SBATCH_NETWORK"),
-	optional(later("no-kill", 'k', "off", laterNodes, "go on when one of several nodes fails", "SBATCH_NO_KILL")),
+	optional(later("no-kill", 'k', "off", laterNodes, "go on when one of several nodes fails",
+		"SBATCH_NO_KILL")),
 	since("24.05", optional(later("oom-kill-step", 0, "<0|1>", "out of memory always ends the whole job",
 		"what out of memory ends", "SBATCH_OOM_KILL_STEP"))),
 	aliased("share", flagOption(later("oversubscribe", 's', "", "CPUs are shared only by --cpus jobs",
@@ -102,20 +107,25 @@ var laterOptions = []Option{
 	later("priority", 0, "<n>", "the priority can't be set; use --nice or --qos", "the job's priority"),
 	later("profile", 0, "<types>", "usage is not profiled yet", "what to profile", "SBATCH_PROFILE"),
 	flagOption(later("reboot", 0, "", "nodes are not rebooted for jobs", "reboot the nodes first")),
-	flagOption(later("spread-job", 0, "", laterNodes, "spread over as many nodes as possible", "SBATCH_SPREAD_JOB")),
+	flagOption(later("spread-job", 0, "", laterNodes, "spread over as many nodes as possible",
+		"SBATCH_SPREAD_JOB")),
 	since("24.05", flagOption(later("stepmgr", 0, "", "steps are not managed yet", "manage steps on the node",
 		"SBATCH_STEPMGR"))),
 	later("switches", 0, "<n[@time]>", laterTopology, "the most network switches between the nodes",
 		"SBATCH_REQ_SWITCH", "SBATCH_WAIT4SWITCH"),
-	later("time-min", 0, "<time>", "a time limit is not shortened to start earlier yet", "the shortest time limit"),
-	since("24.05", later("tres-bind", 0, "<spec>", laterGPU, "how tasks are bound to resources", "SBATCH_TRES_BIND")),
+	later("time-min", 0, "<time>", "a time limit is not shortened to start earlier yet",
+		"the shortest time limit"),
+	since("24.05", later("tres-bind", 0, "<spec>", laterGPU, "how tasks are bound to resources",
+		"SBATCH_TRES_BIND")),
 	flagOption(later("use-min-nodes", 0, "", laterNodes, "prefer the smaller number of nodes",
 		"SBATCH_USE_MIN_NODES")),
-	later("wait-all-nodes", 0, "<0|1>", laterNodes, "start when all nodes are ready", "SBATCH_WAIT_ALL_NODES"),
+	later("wait-all-nodes", 0, "<0|1>", laterNodes, "start when all nodes are ready",
+		"SBATCH_WAIT_ALL_NODES"),
 }
 
 func later(name string, short byte, value, why, meaning string, env ...string) Option {
-	return Option{Name: name, Short: short, Arg: ArgRequired, Value: value, Later: why, Meaning: meaning, Env: env}
+	return Option{Name: name, Short: short, Arg: ArgRequired, Value: value, Later: why, Meaning: meaning,
+		Env: env}
 }
 
 func essential(name string, short byte, value, why, meaning string, env ...string) Option {

@@ -190,7 +190,8 @@ func setNodeList(o *Options, v string) error {
 		return err
 	}
 	if len(names) > 1 {
-		return notYet("%q asks for %d nodes, and a job runs on one node so far; name one", clip(v), len(names))
+		return notYet("%q asks for %d nodes, and a job runs on one node so far; name one", clip(v),
+			len(names))
 	}
 	o.NodeNames = names
 	return nil

@@ -49,6 +49,7 @@ func TestDependencyErrors(t *testing.T) {
 		"afterok:1+5":                          "go with after alone",
 		"after:1+x":                            "minutes behind a +",
 		"afterok:1,afterok:2?17":               "mixes",
+		":1":                                   `"" is no kind of dependency`,
 		"afterwards:1":                         "is no kind of dependency",
 		"singleton:1":                          "singleton takes no job id",
 		"afterok" + strings.Repeat(":1", 1001): "more than 1000 dependencies",
@@ -70,7 +71,8 @@ func TestSignal(t *testing.T) {
 		require.NoError(t, err, v)
 		require.Equal(t, want, *o.Warning, v)
 	}
-	for _, v := range []string{"", "X", "USR1@", "USR1@70000", "USR1@-1", ":USR1", "Q:USR1", "0", "64", "B:"} {
+	for _, v := range []string{"", "X", "USR1@", "USR1@70000", "USR1@-1", ":USR1", "Q:USR1", "0", "64",
+		"B:"} {
 		_, err := parse("", "--signal="+v)
 		require.Error(t, err, v)
 	}
@@ -94,7 +96,8 @@ func TestMailType(t *testing.T) {
 
 func TestNodeNames(t *testing.T) {
 	for v, want := range map[string]string{
-		"n1": "n1", "n1,n2": "n1 n2", "n[1-3]": "n1 n2 n3", "n[01-03,7]": "n01 n02 n03 n7", "a[1]b,c": "a1b c",
+		"n1": "n1", "n1,n2": "n1 n2", "n[1-3]": "n1 n2 n3", "n[01-03,7]": "n01 n02 n03 n7",
+		"a[1]b,c":    "a1b c",
 		"n[098-101]": "n098 n099 n100 n101",
 	} {
 		names, err := nodeNames(v)
@@ -102,7 +105,8 @@ func TestNodeNames(t *testing.T) {
 		require.Equal(t, want, strings.Join(names, " "), v)
 	}
 	for _, v := range []string{
-		"", "n[", "n]", "n[1", "n[3-1]", "n[x]", "n[1][2]", "n[[1]]", "a b", ",", "n[0-99999999]", "/etc/nodes",
+		"", "n[", "n]", "n[1", "n[3-1]", "n[x]", "n[1][2]", "n[[1]]", "a b", ",", "n[0-99999999]",
+		"/etc/nodes",
 	} {
 		_, err := nodeNames(v)
 		require.Error(t, err, v)
@@ -111,9 +115,12 @@ func TestNodeNames(t *testing.T) {
 
 func TestBadValues(t *testing.T) {
 	for _, arg := range []string{
-		"--time=1h", "--mem=1.5G", "--mem=-1", "--array=", "--array=5-1", "-n0", "-c-1", "-c1.5", "-N0", "-N4-1",
-		"--nodes=1x", "--nice=x", "--nice=99999999999", "--open-mode=w", "--kill-on-invalid-dep=maybe", "--cpus=0",
-		"--cpus=x", "--requeue-exit-codes=0", "--requeue-exit-codes=256", "--requeue-exit-codes=x", "--chdir=",
+		"--time=1h", "--mem=1.5G", "--mem=-1", "--array=", "--array=5-1", "-n0", "-c-1", "-c1.5", "-N0",
+		"-N4-1",
+		"--nodes=1x", "--nice=x", "--nice=99999999999", "--open-mode=w", "--kill-on-invalid-dep=maybe",
+		"--cpus=0",
+		"--cpus=x", "--requeue-exit-codes=0", "--requeue-exit-codes=256", "--requeue-exit-codes=x",
+		"--chdir=",
 		"--output=", "--kill-grace=0", "--comment=" + strings.Repeat("x", 9000),
 	} {
 		_, err := parse("", arg)

@@ -7,8 +7,9 @@ import (
 
 var (
 	errOpenQuote = errors.New("a quote is not closed on its line")
-	errBackslash = errors.New("a backslash at the end does not continue a header line; begin the next one anew")
-	errMidHash   = errors.New("a # inside a word: put a space before a comment, or quote the word")
+	errBackslash = errors.New("a backslash at the end does not continue a header line; begin the next one " +
+		"anew")
+	errMidHash = errors.New("a # inside a word: put a space before a comment, or quote the word")
 )
 
 // splitWords splits the rest of a header line as sbatch does: blanks separate words, single and
