@@ -35,7 +35,7 @@ type bundle struct {
 
 var rootCounter atomic.Int64
 
-func newBundle(t *testing.T) *bundle {
+func newBundle(t testing.TB) *bundle {
 	t.Helper()
 	require.Zero(t, os.Geteuid(), "run the node's tests as root")
 	dir, err := os.MkdirTemp("", "cox-node-")
@@ -60,7 +60,7 @@ func newBundle(t *testing.T) *bundle {
 }
 
 // removeGroups leaves nothing behind, also after a failure.
-func removeGroups(t *testing.T, root string) {
+func removeGroups(t testing.TB, root string) {
 	t.Helper()
 	driver, err := cgroup.Detect(cgroup.Config{Root: root, Node: "n1"})
 	require.NoError(t, err)
@@ -70,7 +70,12 @@ func removeGroups(t *testing.T, root string) {
 		require.NoError(t, driver.Kill(context.Background(), g))
 		require.NoError(t, driver.Remove(context.Background(), g))
 	}
-	require.Eventually(t, func() bool { return driver.Prune() == nil }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { // the last shims end a moment after their pods
+		require.NoError(t, driver.Prune())
+		left, err := filepath.Glob(filepath.Join(cgroup.DefaultMount, "*", root))
+		require.NoError(t, err)
+		return len(left) == 0
+	}, patience, tick, "groups below %s", root)
 }
 
 // start runs the kubelet until stop or the end of the test.

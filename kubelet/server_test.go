@@ -78,7 +78,7 @@ func (f frames) Receive(ctx context.Context) (m api.SessionFrame, err error) {
 
 // server is the other side of a kubelet: it keeps a node's pods as the store would.
 type server struct {
-	t        *testing.T
+	t        testing.TB
 	listener net.Listener
 	path     string
 
@@ -98,7 +98,7 @@ type server struct {
 	change    chan struct{}
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t testing.TB) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "cox-srv-")
 	require.NoError(t, err)

@@ -6,11 +6,22 @@ import (
 	"math"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/coxswain-hpc/coxswain/kubelet/shim/shimapi"
 )
+
+// child is a started process. On failure after the fork, pid is set and the caller kills it.
+type child struct {
+	pid   int
+	pidfd int
+}
+
+// timerSlack is the kernel's default, which a user's program gets instead of the shim's (start.go
+// of the kubelet's side gives it a long one).
+const timerSlack = 50 * time.Microsecond
 
 // launch starts the main process in its leaf groups and gives its pid.
 //
@@ -20,13 +31,21 @@ import (
 // machine; writing a pid to cgroup.procs takes that lock and may stall for a grace period of RCU
 // (milliseconds on an idle machine). In a cgroup2 tree threads can't move alone: the clone itself
 // enters the leaf there. The goroutine must be locked to its thread, which goes back afterwards.
-func launch(spec shimapi.Spec, p *prepared) (pid int, failure *shimapi.StartError) {
+func launch(spec shimapi.Spec, p *prepared) (main child, failure *shimapi.StartError) {
 	if spec.NoNewPrivs { // of this thread and what it forks; the shim itself needs none
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-			return 0, nodeError(shimapi.StepIdentity, "", fmt.Errorf("no_new_privs: %w", err))
+			return main, nodeError(shimapi.StepIdentity, "", fmt.Errorf("no_new_privs: %w", err))
 		}
 	}
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil {
+		return main, nodeError(shimapi.StepExec, "", err)
+	}
+	if err := setTimerSlack(int(timerSlack)); err != nil {
+		return main, nodeError(shimapi.StepExec, "", err)
+	}
 	defer func() {
+		_ = setTimerSlack(slack) // only costs wake-ups
 		for _, path := range spec.Cgroup.HomeTasks {
 			if err := join(path); err != nil && failure == nil {
 				failure = nodeError(shimapi.StepCgroup, path, err)
@@ -36,10 +55,10 @@ func launch(spec shimapi.Spec, p *prepared) (pid int, failure *shimapi.StartErro
 	return launchInside(spec, p)
 }
 
-func launchInside(spec shimapi.Spec, p *prepared) (int, *shimapi.StartError) {
+func launchInside(spec shimapi.Spec, p *prepared) (child, *shimapi.StartError) {
 	for _, path := range spec.Cgroup.Tasks {
 		if err := join(path); err != nil {
-			return 0, nodeError(shimapi.StepCgroup, path, err)
+			return child{}, nodeError(shimapi.StepCgroup, path, err)
 		}
 	}
 	attr := &syscall.ProcAttr{
@@ -51,13 +70,16 @@ func launchInside(spec shimapi.Spec, p *prepared) (int, *shimapi.StartError) {
 	if leaf := spec.Cgroup.TrackerLeaf; leaf != "" {
 		fd, err := unix.Open(leaf, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return 0, nodeError(shimapi.StepCgroup, leaf, err)
+			return child{}, nodeError(shimapi.StepCgroup, leaf, err)
 		}
 		defer func() { _ = unix.Close(fd) }()
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, fd
 	}
 	return forkExec(spec, p.program, attr)
 }
+
+// setTimerSlack sets how late this thread's timers, and those of what it forks, may be.
+func setTimerSlack(ns int) error { return unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(ns), 0, 0, 0) }
 
 // join moves the calling thread into a v1 group.
 func join(path string) error {
@@ -80,27 +102,26 @@ func credential(user *shimapi.User) *syscall.Credential {
 // takes them for the moment of the fork and then its own again. Two of them could break the shim in
 // that moment; those are set from outside, on a child that a trace stops between exec and its first
 // instruction.
-func forkExec(spec shimapi.Spec, program string, attr *syscall.ProcAttr) (int, *shimapi.StartError) {
+func forkExec(spec shimapi.Spec, program string, attr *syscall.ProcAttr) (child, *shimapi.StartError) {
 	before, after := splitRlimits(spec.Rlimits)
 	restore, err := setRlimits(before)
 	defer restore()
 	if err != nil {
-		return 0, nodeError(shimapi.StepRlimit, "", err)
+		return child{}, nodeError(shimapi.StepRlimit, "", err)
 	}
-	attr.Sys.Ptrace = len(after) > 0
-	pid, err := syscall.ForkExec(program, spec.Argv, attr)
+	var c child
+	attr.Sys.Ptrace, attr.Sys.PidFD = len(after) > 0, &c.pidfd
+	c.pid, err = syscall.ForkExec(program, spec.Argv, attr)
 	if err != nil {
-		return 0, execError(program, err)
+		return child{}, execError(program, err)
 	}
 	if len(after) == 0 {
-		return pid, nil
+		return c, nil
 	}
-	if err := limitStopped(pid, spec.User, after); err != nil {
-		_ = unix.Kill(pid, unix.SIGKILL)
-		_, _ = unix.Wait4(pid, nil, 0, nil)
-		return 0, nodeError(shimapi.StepRlimit, "", err)
+	if err := limitStopped(c.pid, spec.User, after); err != nil {
+		return c, nodeError(shimapi.StepRlimit, "", err)
 	}
-	return pid, nil
+	return c, nil
 }
 
 // splitRlimits keeps the limits on address space apart: under a small one the Go runtime can't map.

@@ -27,10 +27,11 @@ type pod struct {
 	rssPeak    int64
 	leftover   int
 
-	alarm    *alarm
-	reaped   chan reaped
-	commands chan command
-	attached *attachment // nil unless the spec asks for it
+	alarm     *alarm
+	mainEnded chan struct{} // nil once seen
+	reaped    chan reaped   // nil until the reaper is needed, and when it found nothing left
+	commands  chan command
+	attached  *attachment // nil unless the spec asks for it
 
 	// record is written once, before ended is closed; readers wait for ended.
 	record *shimapi.ExitRecord
@@ -46,9 +47,9 @@ type command struct {
 func newPod(spec shimapi.Spec, notify *os.File) *pod {
 	return &pod{
 		spec: spec, notify: notify,
-		reaped:   make(chan reaped),
-		commands: make(chan command),
-		ended:    make(chan struct{}),
+		mainEnded: make(chan struct{}),
+		commands:  make(chan command),
+		ended:     make(chan struct{}),
 		state: shimapi.State{
 			Version: shimapi.Version, Pod: spec.Pod, Attempt: spec.Attempt,
 			BootID: bootID(), Shim: identify(os.Getpid()), Phase: shimapi.PhaseStarting,
@@ -66,17 +67,17 @@ func bootID() string {
 
 // start runs the main process and tells the kubelet. A failure becomes the exit record.
 func (p *pod) start() {
-	pid, prep, failure := p.startMain()
+	main, prep, failure := p.startMain()
 	if failure != nil {
-		if pid != 0 { // it runs, but not where it should
-			_ = unix.Kill(pid, unix.SIGKILL)
-			_, _ = unix.Wait4(pid, nil, 0, nil)
+		if main.pid != 0 { // it runs, but not as it should
+			_ = unix.Kill(main.pid, unix.SIGKILL)
+			_, _ = unix.Wait4(main.pid, nil, 0, nil)
 		}
 		p.finish(shimapi.ExitRecord{Reason: shimapi.ReasonStartFailed, Start: failure})
 		return
 	}
 	now := boottime()
-	p.state.Main = identify(pid)
+	p.state.Main = identify(main.pid)
 	p.state.Phase = shimapi.PhaseRunning
 	p.state.StartedUnixNS, p.state.StartedBoottimeNS = time.Now().UnixNano(), now
 	p.times.started(p.spec, now)
@@ -85,28 +86,28 @@ func (p *pod) start() {
 	}
 	p.saveState()
 	p.tell(p.status())
-	go reap(p.reaped)
+	go watchMain(main.pidfd, p.mainEnded)
 }
 
 // startMain works in the user's directory and with his umask, and comes back to the shim's own.
-func (p *pod) startMain() (int, *prepared, *shimapi.StartError) {
+func (p *pod) startMain() (child, *prepared, *shimapi.StartError) {
 	home, err := unix.Open(".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, nil, nodeError(shimapi.StepSpec, "", err)
+		return child{}, nil, nodeError(shimapi.StepSpec, "", err)
 	}
 	defer func() { _ = unix.Close(home) }()
 	umask := unix.Umask(p.spec.Umask)
 	defer unix.Umask(umask)
 	prep, failure := prepare(p.spec)
 	defer prep.closeStdio()
-	pid := 0
+	var main child
 	if failure == nil {
-		pid, failure = launch(p.spec, prep)
+		main, failure = launch(p.spec, prep)
 	}
 	if err := unix.Fchdir(home); err != nil && failure == nil {
 		failure = nodeError(shimapi.StepSpec, "", err)
 	}
-	return pid, prep, failure
+	return main, prep, failure
 }
 
 // loop is the pod's life after the start. It returns when the exit record is durable, and nobody
@@ -134,8 +135,16 @@ func (p *pod) run() error {
 			return err
 		}
 		select {
+		case <-p.mainEnded:
+			p.mainEnded = nil
+			p.sweep()
 		case r, ok := <-p.reaped:
-			p.onReaped(r, ok)
+			if ok {
+				p.onReaped(r)
+				continue
+			}
+			p.reaped = nil
+			p.allGone()
 		case <-p.alarm.c:
 			p.onTime(boottime())
 		case c := <-p.commands:
@@ -172,6 +181,7 @@ func (p *pod) onTime(now int64) {
 	if take(&p.times.sample, now) {
 		p.sample()
 		p.times.sampled(now)
+		p.sweep()
 	}
 }
 
@@ -227,14 +237,29 @@ func (p *pod) signal(sig unix.Signal, to shimapi.Target) error {
 	return nil
 }
 
-// onReaped counts an ended process. After the main one, what it left is killed, unless a stop gave
-// everybody a grace that still runs.
-func (p *pod) onReaped(r reaped, more bool) {
-	if !more {
-		p.reaped = nil
-		p.allGone()
+// sweep reaps what has ended. A pod with orphans, before or after the end of its main process, gets a
+// reaper that waits for them: unreaped ones would count against its limit on processes.
+func (p *pod) sweep() {
+	if p.reaped != nil {
 		return
 	}
+	orphans := false
+	none := sweep(func(r reaped) {
+		orphans = orphans || r.pid != p.state.Main.PID
+		p.onReaped(r)
+	})
+	switch {
+	case none:
+		p.allGone()
+	case orphans || p.mainStatus != nil:
+		p.reaped = make(chan reaped)
+		go reap(p.reaped)
+	}
+}
+
+// onReaped counts an ended process. After the main one, what it left is killed, unless a stop gave
+// everybody a grace that still runs.
+func (p *pod) onReaped(r reaped) {
 	p.totals.add(r.usage)
 	if r.pid != p.state.Main.PID || p.mainStatus != nil {
 		return
