@@ -98,7 +98,6 @@ func TestSizeErrors(t *testing.T) {
 		"-n 1000000 -c 2":             "more than 1000000 CPUs",
 		"-n 2000 --mem-per-cpu=1T":    "is more than 1 PiB",
 		"-n 8 --ntasks-per-node=4":    "need several nodes",
-		"--begin=whenever":            "begin time",
 		"-n 1000000 -c 1000000":       "more than 1000000 CPUs",
 		"-n 3 --mem-per-cpu=1048576G": "is more than 1 PiB",
 	} {

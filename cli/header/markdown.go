@@ -116,14 +116,3 @@ func (o *Option) meaning() string {
 	}
 	return s
 }
-
-// Help lists the honoured options for `cox submit --help`, one a line.
-func Help() string {
-	var b strings.Builder
-	for _, o := range Table() {
-		if o.Honoured() {
-			fmt.Fprintf(&b, "  %-46s %s\n", strings.ReplaceAll(o.written(), "`", ""), o.meaning())
-		}
-	}
-	return b.String()
-}

@@ -54,7 +54,7 @@ type Options struct {
 	// Ignored lists the names in --ignore-unsupported.
 	Ignored []string
 
-	// Script is the batch script; ScriptName its file, empty for standard input; Args are the
+	// Script is the batch script; ScriptName its file, empty or - for standard input; Args are the
 	// script's arguments. Command is set instead for `submit -- command`.
 	Script     []byte
 	ScriptName string

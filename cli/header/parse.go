@@ -225,7 +225,7 @@ func (o *Options) defaultName() string {
 		return "wrap"
 	case len(o.Command) > 0:
 		return path.Base(o.Command[0])
-	case o.ScriptName != "":
+	case o.ScriptName != "" && o.ScriptName != "-":
 		return path.Base(o.ScriptName)
 	}
 	return "sbatch"

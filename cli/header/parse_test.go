@@ -62,8 +62,9 @@ func TestExcludedInOneLevel(t *testing.T) {
 
 func TestErrorsNameLineAndOption(t *testing.T) {
 	for header, want := range map[string]string{
-		"#SBATCH --gres=gpu:1": "line 2: --gres is not done yet: GPUs",
-		"\n#SBATCH --hint=x":   "line 3: --hint is not done yet",
+		"#SBATCH --begin=whenever": `line 2: --begin: begin time "whenever"`,
+		"#SBATCH --gres=gpu:1":     "line 2: --gres is not done yet: GPUs",
+		"\n#SBATCH --hint=x":       "line 3: --hint is not done yet",
 		"#SBATCH --tiem=5": "line 2: --tiem is unknown; the nearest known option " +
 			"is --time",
 		"#SBATCH time=5":                          `line 2: "time=5" is no option`,
@@ -189,6 +190,11 @@ func TestWhatIsRun(t *testing.T) {
 	submit, _, err = o.Build(testContext())
 	require.NoError(t, err)
 	require.Equal(t, "sbatch", submit.Spec.Name)
+
+	o, _, err = Parse(Input{Script: []byte(plainScript), Args: []string{"-", "x"}})
+	require.NoError(t, err)
+	require.Equal(t, "sbatch", o.defaultName())
+	require.Equal(t, []string{"x"}, o.Args)
 
 	o, _, err = Parse(Input{Args: []string{"--help", "whatever"}})
 	require.NoError(t, err)

@@ -90,7 +90,7 @@ var timeOptions = []Option{
 	{
 		Name: "begin", Short: 'b', Arg: ArgRequired, Value: "<time>", Essential: true,
 		Meaning: "the earliest start: now+1hour, 16:00, tomorrow, 2030-01-20T12:34:00",
-		set:     text(func(o *Options) *string { return &o.Begin }),
+		set:     setBegin,
 	},
 	{
 		Name: "dependency", Short: 'd', Arg: ArgRequired, Value: "<list>", Essential: true,

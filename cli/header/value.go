@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
 )
@@ -214,6 +215,15 @@ func setTime(o *Options, v string) error {
 		n = api.UnlimitedSeconds
 	}
 	o.TimeSeconds = n
+	return nil
+}
+
+// setBegin checks the form, which is the same whatever time it is; Build knows the time.
+func setBegin(o *Options, v string) error {
+	if _, err := api.ParseBegin(v, time.Unix(0, 0).UTC()); err != nil {
+		return err
+	}
+	o.Begin = v
 	return nil
 }
 
