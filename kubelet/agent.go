@@ -34,9 +34,11 @@ type agent struct {
 	steps   step.List
 	starts  chan struct{} // held by those who start a pod
 	cleans  chan struct{} // held by those who clean one up
-	ctx     context.Context
-	work    sync.WaitGroup
-	mail    chan func()
+	// sessions is held by each session.
+	sessions chan struct{}
+	ctx      context.Context
+	work     sync.WaitGroup
+	mail     chan func()
 
 	status     api.NodeStatus
 	conditions map[string]api.Condition

@@ -2,12 +2,10 @@ package kubelet
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
-	"github.com/coxswain-hpc/coxswain/api/client"
 	"github.com/coxswain-hpc/coxswain/internal/backoff"
 	"github.com/coxswain-hpc/coxswain/internal/clock"
 )
@@ -23,6 +21,8 @@ type Stream interface {
 type Frames interface {
 	Send(ctx context.Context, f api.SessionFrame) error
 	Receive(ctx context.Context) (api.SessionFrame, error)
+	// Finish ends the session in order: what was sent arrives. Close just ends it.
+	Finish()
 	Close()
 }
 
@@ -30,39 +30,6 @@ type Frames interface {
 type Dialer interface {
 	Stream(ctx context.Context) (Stream, error)
 	Session(ctx context.Context, id string) (Frames, error)
-}
-
-// servers dials the real ones, the next after each failure.
-type servers struct {
-	endpoints   []string
-	credentials client.KubeletCredentials
-	at          int
-	current     *client.Kubelet
-}
-
-// Stream implements Dialer.
-func (s *servers) Stream(ctx context.Context) (Stream, error) {
-	endpoint := s.endpoints[s.at%len(s.endpoints)]
-	k, err := client.NewKubelet(endpoint, s.credentials)
-	if err != nil {
-		return nil, err
-	}
-	stream, err := k.Stream(ctx)
-	if err != nil {
-		s.at++
-		k.Close()
-		return nil, fmt.Errorf("dial %s: %w", endpoint, err)
-	}
-	return stream, nil
-}
-
-// Session implements Dialer. A session goes to the server that asked for it, or finds it from there.
-func (s *servers) Session(ctx context.Context, id string) (Frames, error) {
-	k, err := client.NewKubelet(s.endpoints[s.at%len(s.endpoints)], s.credentials)
-	if err != nil {
-		return nil, err
-	}
-	return k.Session(ctx, id)
 }
 
 // Times and bounds of a link.

@@ -42,14 +42,17 @@ func (k *Kubelet) Run(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
+	ctx, cancel := context.WithCancel(ctx)
 	if opts.Dialer == nil {
 		credentials, err := credentials(ctx, opts)
 		if err != nil {
+			cancel()
 			return err
 		}
-		opts.Dialer = &servers{endpoints: opts.Endpoints, credentials: credentials}
+		servers := &servers{opts: opts, credentials: credentials}
+		opts.Dialer = servers
+		go servers.keepFresh(ctx)
 	}
-	ctx, cancel := context.WithCancel(ctx)
 	a, node, err := prepare(ctx, opts)
 	if err != nil {
 		cancel()
@@ -149,6 +152,7 @@ func newAgent(ctx context.Context, opts Options, store *checkpoint.Store) *agent
 	return &agent{
 		opts: opts, log: opts.Logger.With(slog.String("node", opts.Node)), clock: opts.Clock, store: store, ctx: ctx,
 		starts: make(chan struct{}, startsMax), cleans: make(chan struct{}, cleanupsMax), mail: make(chan func(), mailMax),
+		sessions: make(chan struct{}, sessionsMax),
 		conditions: map[string]api.Condition{}, lost: map[api.PodKey]bool{}, pods: map[api.PodKey]*pod{},
 		templates: map[string]api.KubeletTemplate{}, fetching: map[string]bool{},
 		watchers: map[api.PodKey][]chan struct{}{},

@@ -14,6 +14,7 @@ import (
 	"github.com/coxswain-hpc/coxswain/kubelet/reconcile"
 	"github.com/coxswain-hpc/coxswain/kubelet/runtime"
 	"github.com/coxswain-hpc/coxswain/kubelet/shim"
+	"github.com/coxswain-hpc/coxswain/kubelet/shim/shimapi"
 	"github.com/coxswain-hpc/coxswain/kubelet/step"
 )
 
@@ -24,6 +25,13 @@ func (a *agent) restore(ctx context.Context) error {
 		return err
 	}
 	for _, b := range broken {
+		if _, err := os.Stat(filepath.Join(b.Dir, shimapi.SpecFile)); errors.Is(err, os.ErrNotExist) {
+			// Cut in the middle of its making: nothing was started here yet.
+			if err := os.RemoveAll(b.Dir); err != nil {
+				return fmt.Errorf("remove an unfinished record: %w", err)
+			}
+			continue
+		}
 		// Written by a newer kubelet, or cut by a full disk. Nothing may be killed or removed on a
 		// guess; whoever started it can still stop it by its deadline.
 		a.log.Error("a pod's record can't be read", slog.String("dir", b.Dir), slog.Any("error", b.Err))

@@ -58,6 +58,8 @@ func (s *jsonStream) receive(ctx context.Context, into any) error {
 	return s.in.Decode(into)
 }
 
+func (s *jsonStream) Finish() { s.Close() } // a unix socket loses nothing
+
 func (s *jsonStream) Close() { _ = s.conn.Close() }
 
 type control struct{ *jsonStream }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
-	"github.com/coxswain-hpc/coxswain/internal/clock"
 	"github.com/coxswain-hpc/coxswain/kubelet/checkpoint"
 	"github.com/coxswain-hpc/coxswain/kubelet/logs"
 	"github.com/coxswain-hpc/coxswain/kubelet/reconcile"
@@ -21,14 +20,21 @@ import (
 const (
 	// sessionStartWait is how long a session waits for its pod to run.
 	sessionStartWait = 10 * time.Minute
-	// sessionCloseWait is how long the other side may take to close after the last frame.
-	sessionCloseWait = 5 * time.Second
+	// sessionsMax bounds the sessions of a node at once.
+	sessionsMax = 512
 )
 
 // session serves one session that the server asked for.
 func (a *agent) session(ctx context.Context, request api.SessionRequest) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	select {
+	case a.sessions <- struct{}{}:
+		defer func() { <-a.sessions }()
+	default:
+		a.log.Warn("too many sessions at once; one is refused", slog.String("session", request.ID))
+		return
+	}
 	frames, err := a.opts.Dialer.Session(ctx, request.ID)
 	if err != nil {
 		a.log.Warn("a session can't be dialled", slog.String("session", request.ID), slog.Any("error", err))
@@ -55,19 +61,7 @@ func (a *agent) sendError(ctx context.Context, frames Frames, err error) {
 		known = api.Errorf(api.CodeInternal, "%w", err)
 	}
 	if frames.Send(ctx, api.SessionFrame{Kind: "error", Error: known}) == nil {
-		a.awaitClose(ctx, frames)
-	}
-}
-
-// awaitClose lets the other side read the last frame: closing at once, with frames of it unread,
-// would make the network drop what it has not taken yet.
-func (a *agent) awaitClose(ctx context.Context, frames Frames) {
-	ctx, cancel := context.WithTimeout(ctx, sessionCloseWait)
-	defer cancel()
-	for {
-		if _, err := frames.Receive(ctx); err != nil {
-			return
-		}
+		frames.Finish()
 	}
 }
 
@@ -210,7 +204,7 @@ func (a *agent) giveOutput(ctx context.Context, frames Frames, attached runtime.
 			}
 		}
 		if f.Exit != nil {
-			_ = clock.Sleep(ctx, a.clock, sessionCloseWait) // takeInput ends it as soon as the other side closes
+			frames.Finish()
 			return nil
 		}
 	}
@@ -228,9 +222,7 @@ func (a *agent) serveLogs(ctx context.Context, frames Frames, request api.Sessio
 	if err != nil {
 		return err
 	}
-	closed := make(chan struct{})
 	go func() { // a client that is gone ends the reading
-		defer close(closed)
 		defer cancel()
 		for {
 			if _, err := frames.Receive(ctx); err != nil {
@@ -256,10 +248,7 @@ func (a *agent) serveLogs(ctx context.Context, frames Frames, request api.Sessio
 	if err := frames.Send(ctx, api.SessionFrame{Kind: "eof"}); err != nil {
 		return err
 	}
-	select {
-	case <-closed:
-	case <-clock.After(a.clock, sessionCloseWait):
-	}
+	frames.Finish()
 	return nil
 }
 

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -36,16 +35,26 @@ const shimTimerSlackNS = 5_000_000
 // Starter starts shims. It keeps threads that live in the shims' group, so that a shim begins there,
 // outside the kubelet's own group and outside any pod's.
 type Starter struct {
-	binary  string
-	shims   shimapi.Cgroup
-	jobs    chan func()
+	binary string
+	shims  shimapi.Cgroup
+	jobs   chan func() // for the threads in the shims' group
+
+	idle    chan *spare   // shims that wait for a pod
+	wanted  chan struct{} // a token for each spare to start
+	closed  chan struct{}
+	refill  sync.WaitGroup
 	closing sync.Once
 }
 
 // NewStarter makes a starter of the program at binary (see Install) in the group that
 // cgroup.Driver.Shims gave. Close ends its threads.
 func NewStarter(binary string, shims shimapi.Cgroup) (*Starter, error) {
-	s := &Starter{binary: binary, shims: shims, jobs: make(chan func())}
+	s := &Starter{
+		binary: binary, shims: shims, jobs: make(chan func()),
+		idle:   make(chan *spare, sparesMax),
+		wanted: make(chan struct{}, sparesMax),
+		closed: make(chan struct{}),
+	}
 	joined := make(chan error)
 	for range launchThreads {
 		onSpareThread(func() { s.work(joined) })
@@ -58,11 +67,24 @@ func NewStarter(binary string, shims shimapi.Cgroup) (*Starter, error) {
 		s.Close()
 		return nil, fmt.Errorf("join the shims' group: %w", err)
 	}
+	s.refill.Go(s.keepSpares)
+	for range sparesMax {
+		s.want()
+	}
 	return s, nil
 }
 
-// Close ends the starter. Running shims are not touched.
-func (s *Starter) Close() { s.closing.Do(func() { close(s.jobs) }) }
+// Close ends the starter and its spare shims. Shims with a pod are not touched. No Start may run.
+func (s *Starter) Close() {
+	s.closing.Do(func() {
+		close(s.closed)
+		s.refill.Wait()
+		for range len(s.idle) {
+			(<-s.idle).discard()
+		}
+		close(s.jobs)
+	})
+}
 
 // work runs jobs on a thread of its own. Writing "0" to a v1 "tasks" file moves only that thread, and
 // what it forks begins in its group; in a cgroup2 tree the clone itself enters the group.
@@ -118,12 +140,13 @@ func (s *Starter) Start(ctx context.Context, dir string, spec shimapi.Spec) (*Cl
 		return nil, fmt.Errorf("write the spec of pod %s: %w", spec.Pod, err)
 	}
 	defer func() { _ = lock.Close() }() // the shim holds it now
-	notify, process, err := s.fork(dir, lock)
+	shim, err := s.assign(dir, lock)
 	if err != nil {
 		return nil, fmt.Errorf("start the shim of pod %s: %w", spec.Pod, err)
 	}
+	defer s.want() // not before the pod runs: a new spare would take the processor from it
 	c := newClient(dir)
-	go c.watchPipe(notify, process)
+	go c.watchPipe(shim.conn, shim.process)
 	select {
 	case <-c.started:
 		return c, nil
@@ -155,60 +178,4 @@ func writeSpec(dir string, spec shimapi.Spec) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
-}
-
-// shimEnv is the whole environment of a shim: nothing of the kubelet's may leak. Pages that a shim
-// touches are most of what a start costs. So it has one processor, and collects garbage only where
-// it grows, as under a busy attached client: the first collection touches a page for each size of
-// object, and a short pod never needs one.
-func shimEnv() []string { return []string{"GOMAXPROCS=1", "GOGC=50"} }
-
-// fork starts the program.
-func (s *Starter) fork(dir string, lock *os.File) (notify *os.File, process *os.Process, err error) {
-	notify, theirs, err := os.Pipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { _ = theirs.Close() }()
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return nil, nil, errors.Join(err, notify.Close())
-	}
-	defer func() { _ = null.Close() }()
-	attr := &os.ProcAttr{
-		Dir:   "/",
-		Env:   shimEnv(),
-		Files: []*os.File{null, null, null, theirs, lock},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	}
-	leaf, err := s.enter(attr.Sys)
-	if err != nil {
-		return nil, nil, errors.Join(err, notify.Close())
-	}
-	done := make(chan struct{})
-	s.jobs <- func() {
-		defer close(done)
-		process, err = os.StartProcess(s.binary, []string{"cox-shim", dir}, attr)
-	}
-	<-done
-	if leaf != nil {
-		_ = leaf.Close()
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, notify.Close())
-	}
-	return notify, process, nil
-}
-
-// enter opens the shims' cgroup2 leaf for the clone.
-func (s *Starter) enter(sys *syscall.SysProcAttr) (*os.File, error) {
-	if s.shims.TrackerLeaf == "" {
-		return nil, nil //nolint:nilnil // no tracker, nothing to enter
-	}
-	leaf, err := os.OpenFile(s.shims.TrackerLeaf, unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
-	}
-	sys.UseCgroupFD, sys.CgroupFD = true, int(leaf.Fd())
-	return leaf, nil
 }

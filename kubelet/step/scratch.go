@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/coxswain-hpc/coxswain/api"
 )
 
@@ -50,6 +52,11 @@ func makeUserDir(path string, owner api.Identity, chown bool) error {
 }
 
 // Cleanup implements Step. RemoveAll follows no symbolic link, so the user can't lead it elsewhere.
+// Most pods leave the directory empty, which is tried first: it is a dozen system calls less.
 func (s Scratch) Cleanup(_ context.Context, a api.PodAssignment) error {
-	return os.RemoveAll(filepath.Join(s.Dir, a.Key.PathName()))
+	path := filepath.Join(s.Dir, a.Key.PathName())
+	if err := unix.Rmdir(path); err == nil || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return os.RemoveAll(path)
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/coxswain-hpc/coxswain/api"
 )
 
@@ -60,7 +62,12 @@ func (s Spool) write(path string, script []byte, owner api.Identity) error {
 	return errors.Join(err, f.Close())
 }
 
-// Cleanup implements Step.
+// Cleanup implements Step; the script is all that is in most spool directories.
 func (s Spool) Cleanup(_ context.Context, a api.PodAssignment) error {
-	return os.RemoveAll(filepath.Join(s.Dir, a.Key.PathName()))
+	path := filepath.Join(s.Dir, a.Key.PathName())
+	_ = unix.Unlink(filepath.Join(path, scriptName)) // what fails here shows next
+	if err := unix.Rmdir(path); err == nil || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return os.RemoveAll(path)
 }

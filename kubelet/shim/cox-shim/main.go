@@ -1,6 +1,7 @@
 // Command cox-shim owns the processes of one pod and outlives the kubelet that started it.
 //
-// It is started as "cox-shim DIR" with a spec in DIR, outside the pod's control groups. It starts
+// It is started outside the pod's control groups and waits on a socket for the name of the pod's
+// state directory, so that the kubelet can have one ready. Then it reads the spec there, starts
 // the main process as the user, serves the socket in DIR, enforces the deadlines on CLOCK_BOOTTIME
 // whether or not anybody is there to ask, kills what the main process left behind, and writes the
 // exit record durably before it ends. A shim that dies without a record has failed its pod: the
@@ -29,36 +30,30 @@ const (
 	statusFailed = 1
 )
 
-// notifyFD is the write end of a pipe to the starting kubelet: a State line, then an ExitRecord
-// line, then end of file.
-const notifyFD = 3
-
-// lockFD is the spec file, under a lock that lasts as long as this process: whoever can take that
-// lock knows that no shim of the pod is alive, without any doubt about pids.
-const lockFD = 4
-
 func main() {
 	// The start changes identity and groups of its thread for a moment (raw.go, launch.go).
 	runtime.LockOSThread()
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: cox-shim DIR (started by cox kubelet, not by hand)")
+	warmUp()
+	dir, err := awaitPod()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cox-shim is started by cox kubelet, not by hand:", err)
 		os.Exit(statusUsage)
 	}
-	if err := run(os.Args[1]); err != nil {
+	if dir == "" {
+		return // the kubelet needs this spare no more
+	}
+	if err := run(dir); err != nil {
 		fmt.Fprintln(os.Stderr, "cox-shim:", err)
 		os.Exit(statusFailed)
 	}
 }
 
-// run is the life of a shim. Its working directory is the state directory, so all paths in it are
-// short, as a socket's must be.
+// run is the life of a shim with a pod. Its working directory is the state directory, so all paths in
+// it are short, as a socket's must be.
 func run(dir string) error {
 	if err := os.Chdir(dir); err != nil {
 		return fmt.Errorf("enter the state directory: %w", err)
 	}
-	unix.CloseOnExec(notifyFD)
-	unix.CloseOnExec(lockFD)
-	notify := os.NewFile(notifyFD, "notify")
 	spec, err := readSpec()
 	if err != nil {
 		return err
@@ -71,7 +66,7 @@ func run(dir string) error {
 	if err != nil {
 		return err
 	}
-	p := newPod(spec, notify)
+	p := newPod(spec, os.NewFile(kubeletFD, "kubelet"))
 	p.start()
 	ignoreSignals()
 	runtime.UnlockOSThread()
