@@ -37,9 +37,7 @@ func (a *app) client() (*client.Client, error) {
 	if a.clientMade != nil {
 		return a.clientMade, nil
 	}
-	target, err := config.Resolve(config.Choice{
-		Server: a.server, Context: a.context, Getenv: a.Getenv, Exists: config.SocketExists,
-	})
+	target, err := a.target()
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +46,13 @@ func (a *app) client() (*client.Client, error) {
 		UserAgent: "cox/" + Version, Notify: a.note,
 	})
 	return a.clientMade, err
+}
+
+// target is the cluster that commands talk to.
+func (a *app) target() (config.Target, error) {
+	return config.Resolve(config.Choice{
+		Server: a.server, Context: a.context, Getenv: a.Getenv, Exists: config.SocketExists,
+	})
 }
 
 func (a *app) close() {

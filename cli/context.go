@@ -46,9 +46,7 @@ func (a *app) contextShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "Show which cluster commands talk to, and why that one", Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			t, err := config.Resolve(config.Choice{
-				Server: a.server, Context: a.context, Getenv: a.Getenv, Exists: config.SocketExists,
-			})
+			t, err := a.target()
 			if err != nil {
 				return err
 			}

@@ -50,7 +50,7 @@ func newRoot(a *app) *cobra.Command {
 	addGroup(root, groupWork, newSubmit(a), newRun(a), newWait(a), newCancel(a), newHold(a), newRelease(a),
 		newRequeue(a), newUpdate(a), newSignal(a))
 	addGroup(root, groupLook, newQueue(a), newHistory(a), newWhy(a), newLogs(a), newNodes(a))
-	addGroup(root, groupCluster, newApply(a), newVersion(a))
+	addGroup(root, groupCluster, newUp(a), newDown(a), newServer(a), newKubelet(a), newApply(a), newVersion(a))
 	addGroup(root, groupNouns, newJob(a), newPod(a), newNode(a), newAccount(a), newUser(a), newQOS(a),
 		newPartition(a), newEvent(a), newToken(a), newContext(a))
 	root.AddCommand(newExitCodes())
