@@ -122,7 +122,10 @@ func (w *world) committed(u api.JobCommit, now time.Time) {
 	for _, key := range u.Releases {
 		w.dropPod(w.pods[key])
 	}
-	w.orders(u)
+	w.takeStops(u.Stops)
+	if len(u.Ends) > 0 {
+		w.stale[u.ID] = true // a report may have been faster than the leader's end: the store knows
+	}
 	known := w.dirty[u.ID]
 	for _, p := range u.Binds {
 		w.putPod(p)
@@ -153,16 +156,9 @@ func (w *world) settledDependency(rec api.JobRecord, position int) {
 	w.unwatch(rec.Job.ID, on)
 }
 
-// orders takes the ends and stops of a unit into the pods.
-func (w *world) orders(u api.JobCommit) {
-	for _, e := range u.Ends {
-		if p, known := w.pods[e.Key]; known {
-			if ended, err := p.Apply(e.Event); err == nil {
-				w.putPod(ended)
-			}
-		}
-	}
-	for _, o := range u.Stops {
+// takeStops takes orders to end into the pods.
+func (w *world) takeStops(orders []api.PodStopOrder) {
+	for _, o := range orders {
 		if p, known := w.pods[o.Key]; known {
 			stop := o.Stop
 			p.Stop = &stop
@@ -181,6 +177,9 @@ func mergeRows(rows []api.JobIndex, u api.JobCommit) []api.JobIndex {
 		byOrdinal[row.Ordinal] = row
 	}
 	for _, row := range u.Indices {
+		if row.RequeueSeen { // served: the store shows no wish any more
+			row.RequeueWanted, row.RequeueSeen = false, false
+		}
 		byOrdinal[row.Ordinal] = row
 	}
 	for _, ordinal := range u.DroppedIndices {

@@ -201,6 +201,9 @@ func (s *fakeStore) applyUnit(c api.Commit, u api.JobCommit) {
 	rec.Indices = slices.Clone(rec.Indices)
 	for _, row := range u.Indices {
 		rec.Indices = slices.DeleteFunc(rec.Indices, func(x api.JobIndex) bool { return x.Ordinal == row.Ordinal })
+		if row.RequeueSeen {
+			row.RequeueWanted, row.RequeueSeen = false, false
+		}
 		rec.Indices = append(rec.Indices, row)
 	}
 	rec.Indices = slices.DeleteFunc(rec.Indices, func(x api.JobIndex) bool { return slices.Contains(u.DroppedIndices, x.Ordinal) })

@@ -197,8 +197,7 @@ func (s *settling) again(ordinal int64, p api.Pod, how again) {
 	if how.restart && !s.array.IsArray() {
 		s.st.Restarts++
 	}
-	s.rows[ordinal] = row
-	s.unit.Indices = append(s.unit.Indices, row)
+	s.putRow(row)
 	s.st.Waiting = s.st.Waiting.Add(ordinal)
 	s.st.Counts.Waiting++
 	s.event(reasonOf(p), fmt.Sprintf("%s on %s ended as %s and is placed again: %s", p.Key, p.Node, p.State, messageOf(p)), &p.Key)
@@ -215,11 +214,24 @@ func (s *settling) finish(ordinal int64, p api.Pod, as api.PodState) {
 	s.dropRow(ordinal)
 }
 
+// putRow and dropRow keep the unit free of two orders about one row.
+func (s *settling) putRow(row api.JobIndex) {
+	s.rows[row.Ordinal] = row
+	s.forgetRow(row.Ordinal)
+	s.unit.Indices = append(s.unit.Indices, row)
+}
+
 func (s *settling) dropRow(ordinal int64) {
 	if _, has := s.rows[ordinal]; has {
 		delete(s.rows, ordinal)
+		s.forgetRow(ordinal)
 		s.unit.DroppedIndices = append(s.unit.DroppedIndices, ordinal)
 	}
+}
+
+func (s *settling) forgetRow(ordinal int64) {
+	s.unit.Indices = slices.DeleteFunc(s.unit.Indices, func(x api.JobIndex) bool { return x.Ordinal == ordinal })
+	s.unit.DroppedIndices = slices.DeleteFunc(s.unit.DroppedIndices, func(o int64) bool { return o == ordinal })
 }
 
 // counter is the count that an end state belongs to.
@@ -289,8 +301,7 @@ func (s *settling) serveRequeue() {
 			continue
 		}
 		row.RequeueSeen = true
-		s.rows[ordinal] = row
-		s.unit.Indices = append(s.unit.Indices, row)
+		s.putRow(row)
 		s.changed = true
 		s.stop(s.podsOf(ordinal), order)
 	}
