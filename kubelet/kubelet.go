@@ -152,7 +152,7 @@ func newAgent(ctx context.Context, opts Options, store *checkpoint.Store) *agent
 	return &agent{
 		opts: opts, log: opts.Logger.With(slog.String("node", opts.Node)), clock: opts.Clock, store: store, ctx: ctx,
 		starts: make(chan struct{}, startsMax), cleans: make(chan struct{}, cleanupsMax), mail: make(chan func(), mailMax),
-		sessions: make(chan struct{}, sessionsMax),
+		sessions:   make(chan struct{}, sessionsMax),
 		conditions: map[string]api.Condition{}, lost: map[api.PodKey]bool{}, pods: map[api.PodKey]*pod{},
 		templates: map[string]api.KubeletTemplate{}, fetching: map[string]bool{},
 		watchers: map[api.PodKey][]chan struct{}{},

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -164,7 +165,44 @@ func (s *KubeletStream) Receive(ctx context.Context) (api.ServerMessage, error) 
 // Close ends the stream without waiting for the other side.
 func (s *KubeletStream) Close() { s.conn.CloseNow() } //nolint:errcheck,gosec // it ends either way
 
+// Renew has the server sign a new key of the node, for which the old certificate vouches.
+func (k *Kubelet) Renew(ctx context.Context, node string) (KubeletCredentials, error) {
+	keyPEM, csrPEM, err := newCSR(node)
+	if err != nil {
+		return KubeletCredentials{}, err
+	}
+	var out joinResponse
+	err = k.c.do(ctx, request{
+		method: http.MethodPost, path: "/v1/kubelets/renew", in: map[string]string{"csr_pem": string(csrPEM)}, out: &out,
+	})
+	if err != nil {
+		return KubeletCredentials{}, err
+	}
+	return KubeletCredentials{
+		Node: node, CertificatePEM: []byte(out.Certificate), KeyPEM: keyPEM, CAPEM: []byte(out.CA),
+	}, nil
+}
+
+// Validity says from when to when the certificate is good.
+func (c KubeletCredentials) Validity() (from, to time.Time, err error) {
+	block, _ := pem.Decode(c.CertificatePEM)
+	if block == nil {
+		return from, to, api.Errorf(api.CodeInvalid, "the certificate of node %s is no PEM certificate", c.Node)
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return from, to, api.Errorf(api.CodeInvalid, "the certificate of node %s can't be read: %w", c.Node, err)
+	}
+	return certificate.NotBefore, certificate.NotAfter, nil
+}
+
 // Session dials the session that the server asked for.
 func (k *Kubelet) Session(ctx context.Context, id string) (*Session, error) {
 	return k.c.dial(ctx, "/v1/kubelets/sessions/"+url.PathEscape(id), nil)
+}
+
+// Finish ends the session in order: it returns when the other side has all that was sent and closed
+// too, or after some seconds. Contexts of calls that still run must not end before it returns.
+func (s *Session) Finish() {
+	s.conn.Close(websocket.StatusNormalClosure, "") //nolint:errcheck,gosec // it ends either way
 }
