@@ -107,7 +107,8 @@ func (r *feedReader) page(ctx context.Context, q *db.Queries) (more bool, err er
 			return false, err
 		}
 	}
-	return len(rows) == int(r.limit), nil
+	// An empty page is one row without a transaction, which must not count as a full page of one.
+	return len(rows) == int(r.limit) && rows[0].Xid != "", nil
 }
 
 func (r *feedReader) check(row db.ReadFeedRow) error {
