@@ -38,6 +38,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // an unprivileged kubelet runs it too
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	shimBinary = filepath.Join(dir, "cox-shim")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", shimBinary, "./shim/cox-shim")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,17 +16,18 @@ import (
 )
 
 // child runs the bundle's kubelet as a process of its own, which can be killed.
-func (b *bundle) child() *exec.Cmd {
+func (b *bundle) child() *exec.Cmd { return b.childAs(nil) }
+
+func (b *bundle) childAs(user *syscall.Credential) *exec.Cmd {
 	b.t.Helper()
 	o := childOptions{
 		Node: b.opts.Node, StateDir: b.opts.StateDir, CgroupRoot: b.opts.CgroupRoot, Shim: shimBinary, Socket: b.path,
 	}
 	text, err := json.Marshal(o)
 	require.NoError(b.t, err)
-	self, err := os.Executable()
-	require.NoError(b.t, err)
-	cmd := exec.Command(self)
+	cmd := exec.Command("/proc/self/exe") // the file itself may be out of the user's reach
 	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
 	if testing.Verbose() {
 		cmd.Stderr = os.Stderr
 	}

@@ -22,11 +22,13 @@ func rusageOf(t *testing.T, script string) *syscall.Rusage {
 
 // runHelper is what the test binary does when a test starts it again as another program.
 func runHelper(name string) int {
-	if name != "unprivileged" {
+	helpers := map[string]func() error{"unprivileged": unprivileged, "kubelet": beKubelet}
+	helper, ok := helpers[name]
+	if !ok {
 		fmt.Fprintln(os.Stderr, "unknown helper", name)
 		return 2
 	}
-	if err := unprivileged(); err != nil {
+	if err := helper(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
