@@ -127,10 +127,10 @@ func TestTakeIDsBesideSubmissions(t *testing.T) {
 		}()
 	}
 	seen := map[api.JobID]bool{}
-	for range 20 {
-		first, err := s.TakeIDs(t.Context(), term, 500)
+	for range 10 {
+		first, err := s.TakeIDs(t.Context(), term, 200)
 		require.NoError(t, err)
-		for i := range api.JobID(500) {
+		for i := range api.JobID(200) {
 			require.False(t, seen[first+i])
 			seen[first+i] = true
 		}
