@@ -23,6 +23,13 @@ func (l *Loop) followTasks(ctx context.Context) error {
 	return nil
 }
 
+// followsTasks says whether a job has an aftercorr dependency, settled or not.
+func followsTasks(rec api.JobRecord) bool {
+	return slices.ContainsFunc(rec.Job.Spec.Dependencies, func(d api.Dependency) bool {
+		return d.Kind == api.DependencyAfterCorr
+	})
+}
+
 func (l *Loop) follow(ctx context.Context, id api.JobID) error {
 	j, open := l.world.jobs[id]
 	if !open {

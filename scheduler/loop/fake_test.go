@@ -92,6 +92,13 @@ func (s *fakeStore) record(id api.JobID) api.JobRecord {
 
 func (s *fakeStore) lookAtTask(d *api.DependencyState) {
 	d.OnState, d.OnStartedAt, d.OnEndedAt = api.JobPending, nil, nil
+	on := s.jobs[d.On].Job
+	array, _ := api.ParseArray(on.Spec.Array)
+	ordinal, _ := array.Ordinal(d.OnIndex)
+	if on.Status.Waiting.Has(ordinal) {
+		return
+	}
+	d.OnState = api.JobCancelled // neither waiting nor ever placed
 	for _, p := range s.podsWhere(func(p api.Pod) bool { return p.Key.Owner == d.On && p.Key.Index == d.OnIndex }) {
 		at := p.BoundAt
 		d.OnState, d.OnStartedAt = api.JobRunning, &at

@@ -366,40 +366,48 @@ func (s *settling) judgeOne(position int, d *api.DependencyState) {
 	}
 }
 
-// release keeps Status.Released: what all aftercorr dependencies let go. A task whose counterpart
-// has ended otherwise can never start.
+// release keeps Status.Released: what the aftercorr dependencies let go. A task whose counterpart has
+// ended otherwise can never start.
 func (s *settling) release(list []api.DependencyState) {
-	if !slices.ContainsFunc(s.rec.Dependencies, func(d api.DependencyState) bool {
-		return d.Kind == api.DependencyAfterCorr && !d.Met && !d.Failed
-	}) {
+	isCorr := func(d api.DependencyState) bool { return d.Kind == api.DependencyAfterCorr }
+	isOpen := func(d api.DependencyState) bool { return !d.Met && !d.Failed }
+	if !slices.ContainsFunc(list, isCorr) || !slices.ContainsFunc(s.rec.Dependencies, isOpen) {
 		return // none, or all settled for good
 	}
-	free, final := api.RangesOf(api.Range{From: 0, To: s.array.Len()}), true
-	for i, d := range list {
-		if d.Kind != api.DependencyAfterCorr {
-			continue
-		}
-		switch own, byTask := s.released[i]; {
-		case byTask:
-			free = free.Intersect(own)
-			final = final && d.Met
-		case !d.Met:
-			free, final = nil, false
-		}
-	}
-	if s.rec.Job.Spec.DependencyAny && slices.ContainsFunc(list, func(d api.DependencyState) bool {
-		return d.Met && d.Kind != api.DependencyAfterCorr
-	}) {
-		free = api.RangesOf(api.Range{From: 0, To: s.array.Len()})
-	}
+	free := s.letGo(list)
 	if !slices.Equal(free, s.st.Released) {
 		s.st.Released, s.changed = free, true
 	}
-	if lost := s.st.Waiting.Minus(free); final && len(lost) > 0 && !s.rec.Job.Spec.KeepOnInvalidDependency {
-		s.cancelWaiting(lost)
-		s.st.Reason = api.ReasonDependencyNever
-		s.st.Message = "the same task of the job that it follows did not complete (aftercorr)"
+	lost := s.st.Waiting.Minus(free)
+	if len(lost) == 0 || slices.ContainsFunc(list, isOpen) || s.rec.Job.Spec.KeepOnInvalidDependency {
+		return
 	}
+	s.cancelWaiting(lost)
+	s.st.Reason = api.ReasonDependencyNever
+	s.st.Message = "the same task of the job that it follows did not complete (aftercorr)"
+}
+
+// letGo is what all dependencies together let go, or what any of them does.
+func (s *settling) letGo(list []api.DependencyState) api.Ranges {
+	all := api.RangesOf(api.Range{From: 0, To: s.array.Len()})
+	either, both := api.Ranges(nil), all
+	for i, d := range list {
+		var own api.Ranges
+		if d.Met {
+			own = all
+		}
+		if tasks, byTask := s.released[i]; byTask {
+			own = tasks
+		}
+		either = either.Union(own)
+		if d.Kind == api.DependencyAfterCorr {
+			both = both.Intersect(own)
+		}
+	}
+	if s.rec.Job.Spec.DependencyAny {
+		return either
+	}
+	return both
 }
 
 func (s *settling) event(reason api.Reason, message string, key *api.PodKey) {

@@ -232,6 +232,9 @@ func (w *world) takeRecord(j *job, rec api.JobRecord) {
 	for i := range j.rec.Dependencies {
 		w.watch(j, &j.rec.Dependencies[i])
 	}
+	if _, known := w.released[rec.Job.ID]; !known && followsTasks(rec) {
+		w.corr[rec.Job.ID] = true
+	}
 	w.refresh(j)
 	if exclusive {
 		for key := range j.pods {
