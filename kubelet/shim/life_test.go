@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -250,6 +251,93 @@ func TestPoliteSignalsDontEndTheShim(t *testing.T) {
 	require.NoError(t, p.client.Stop(t.Context(), "cancelled", 0))
 	p.wait(t)
 	n.remove(t, p)
+}
+
+// TestShimLivesOutside reads where each of its threads is: none may be charged to the pod, and none
+// may have kept the user's identity.
+func TestShimLivesOutside(t *testing.T) {
+	n := newNode(t)
+	spec := n.spec(t, trap)
+	spec.Stdout.Path = "out"
+	p := n.start(t, spec, fullLimits)
+	awaitOutput(t, spec, "ready")
+	threads, err := filepath.Glob("/proc/" + strconv.Itoa(p.client.State().Shim.PID) + "/task/*")
+	require.NoError(t, err)
+	require.NotEmpty(t, threads)
+	for _, thread := range threads {
+		groups, err := os.ReadFile(thread + "/cgroup")
+		require.NoError(t, err)
+		require.NotContains(t, string(groups), "/pod-")
+		require.Contains(t, string(groups), "/n1/shims")
+		status, err := os.ReadFile(thread + "/status")
+		require.NoError(t, err)
+		require.Contains(t, string(status), "Uid:\t0\t0\t0\t0\n")
+		require.NotContains(t, string(status), "CapEff:\t0000000000000000")
+	}
+	require.NoError(t, p.client.Stop(t.Context(), "cancelled", 0))
+	p.wait(t)
+	n.remove(t, p)
+}
+
+func TestBadSpecIsRefused(t *testing.T) {
+	n := newNode(t)
+	for _, change := range []func(*shimapi.Spec){
+		func(s *shimapi.Spec) { s.Argv = nil },
+		func(s *shimapi.Spec) { s.Dir = "relative" },
+		func(s *shimapi.Spec) { s.TimeLimitMS = -1 },
+		func(s *shimapi.Spec) { s.Umask = 0o1000 },
+	} {
+		spec := n.spec(t, "exit 0")
+		change(&spec)
+		_, err := n.starter.Start(t.Context(), t.TempDir(), spec)
+		require.Error(t, err)
+	}
+	used := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(used, shimapi.SpecFile), nil, 0o600))
+	_, err := n.starter.Start(t.Context(), used, n.spec(t, "exit 0"))
+	require.ErrorIs(t, err, os.ErrExist, "a directory belongs to one pod")
+}
+
+// TestShimThatCantBegin has a socket in its way.
+func TestShimThatCantBegin(t *testing.T) {
+	n := newNode(t)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, shimapi.SocketFile), nil, 0o600))
+	client, err := n.starter.Start(t.Context(), dir, n.spec(t, "exit 0"))
+	require.NoError(t, err)
+	record, err := client.Wait(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, shimapi.ReasonStartFailed, record.Reason)
+	require.False(t, record.Start.User)
+	require.Contains(t, record.Start.Message, "sock")
+}
+
+// TestStarterSurvivesKilledSpares kills the shims that wait for a pod.
+func TestStarterSurvivesKilledSpares(t *testing.T) {
+	n := newNode(t)
+	for range 3 {
+		for _, pid := range n.spares(t) {
+			_ = unix.Kill(pid, unix.SIGKILL)
+			require.Eventually(t, func() bool { return !slices.Contains(n.spares(t), pid) }, waitMax, poll)
+		}
+		p := n.start(t, n.spec(t, "exit 3"), fullLimits)
+		require.Equal(t, 3, p.wait(t).ExitCode)
+		n.remove(t, p)
+	}
+}
+
+// spares lists the shims; without pods all of them are spare.
+func (n *node) spares(t *testing.T) []int {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(n.shims.TrackerLeaf, "cgroup.procs"))
+	require.NoError(t, err)
+	var pids []int
+	for _, word := range strings.Fields(string(data)) {
+		pid, err := strconv.Atoi(word)
+		require.NoError(t, err)
+		pids = append(pids, pid)
+	}
+	return pids
 }
 
 func TestShimStaysSmall(t *testing.T) {

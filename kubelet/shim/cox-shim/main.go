@@ -54,24 +54,32 @@ func run(dir string) error {
 	if err := os.Chdir(dir); err != nil {
 		return fmt.Errorf("enter the state directory: %w", err)
 	}
-	spec, err := readSpec()
-	if err != nil {
-		return err
-	}
-	// Orphans of the pod become our children, so that each one is reaped and counted.
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("become subreaper: %w", err)
-	}
-	listener, err := listen()
-	if err != nil {
-		return err
-	}
+	spec, listener, err := setUp()
 	p := newPod(spec, os.NewFile(kubeletFD, "kubelet"))
+	if err != nil {
+		p.finish(shimapi.ExitRecord{
+			Reason: shimapi.ReasonStartFailed, Start: nodeError(shimapi.StepSpec, dir, err),
+		})
+		return p.loop()
+	}
 	p.start()
 	ignoreSignals()
 	runtime.UnlockOSThread()
 	go serve(listener, p)
 	return p.loop()
+}
+
+// setUp does what a shim needs before it can start anything.
+func setUp() (spec shimapi.Spec, listener *os.File, err error) {
+	if spec, err = readSpec(); err != nil {
+		return spec, nil, err
+	}
+	// Orphans of the pod become our children, so that each one is reaped and counted.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return spec, nil, fmt.Errorf("become subreaper: %w", err)
+	}
+	listener, err = listen()
+	return spec, listener, err
 }
 
 // ignoreSignals makes the shim deaf to polite signals: only a stop request ends a pod. It comes after
