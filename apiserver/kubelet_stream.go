@@ -60,8 +60,8 @@ func (s *Server) kubeletStream(w http.ResponseWriter, r *http.Request) error {
 	defer end(nil)
 	k := &kubeletConn{server: s, conn: conn}
 	err = k.serve(ctx, end, node)
-	s.log.Info("kubelet stream ended", slog.String("node", node), slog.Any("error", err))
 	k.close(err)
+	s.log.Info("kubelet stream ended", slog.String("node", node), slog.Any("error", err))
 	return nil
 }
 
@@ -94,15 +94,17 @@ func (k *kubeletConn) serve(ctx context.Context, end context.CancelCauseFunc, no
 	if err := k.open(ctx, node, hello); err != nil {
 		return err
 	}
-	done := make(chan error, 1)
+	// Reading goes on until the connection is closed, not until ctx ends: a reader that is cut short
+	// breaks the connection, and the kubelet would never hear why.
+	done := make(chan struct{})
 	go func() {
-		err := k.writer(ctx)
-		end(err) // the reader must not go on alone
-		done <- err
+		defer close(done)
+		end(k.writer(ctx))
+		k.close(context.Cause(ctx))
 	}()
-	err = k.reader(ctx)
-	end(err)
-	return errors.Join(context.Cause(ctx), <-done)
+	end(k.reader(context.WithoutCancel(ctx)))
+	<-done
+	return context.Cause(ctx)
 }
 
 var errStreamOver = errors.New("the stream is over")

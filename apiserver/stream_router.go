@@ -127,25 +127,18 @@ func (r *streamRouter) run(ctx context.Context, sub *watch.Subscription) {
 	}
 }
 
-// route brings what was touched to the streams that it concerns.
+// route brings what was touched to the streams that it concerns. Whose pods were touched only the rows
+// tell: a release names no node.
 func (r *streamRouter) route(ctx context.Context, t api.Touched) error {
-	local := r.concerned(t.Nodes)
-	if len(local) == 0 {
+	if r.count() == 0 {
 		return nil
 	}
 	if len(t.Signals) > 0 {
-		for _, n := range local {
+		for _, n := range r.concerned(t.Nodes) {
 			n.signals()
 		}
 	}
-	for rest := t.Pods; len(rest) > 0; {
-		n := min(len(rest), assignmentsMax)
-		if err := r.routePods(ctx, rest[:n]); err != nil {
-			return err
-		}
-		rest = rest[n:]
-	}
-	return nil
+	return chunks(t.Pods, assignmentsMax, func(part []api.PodKey) error { return r.routePods(ctx, part) })
 }
 
 func (r *streamRouter) concerned(nodes []string) []*nodeStream {
@@ -172,9 +165,15 @@ func (r *streamRouter) routePods(ctx context.Context, keys []api.PodKey) error {
 		return err
 	}
 	for _, p := range pods {
-		if n := r.find(p.Node); n != nil {
+		if n := r.find(p.Node); n != nil && concernsNode(p) {
 			n.pod(p, read)
 		}
 	}
 	return nil
+}
+
+// concernsNode says whether a node has to hear of a pod's row: not of the end that it has reported
+// itself, before that pod is released.
+func concernsNode(p api.NodeAssignment) bool {
+	return p.Released || !p.State.Ended() || p.State == api.PodNodeFailed
 }
