@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/apiserver/store"
+	"github.com/coxswain-hpc/coxswain/internal/pgtest"
 )
 
 // benchClients is how many clients the number for submissions is meant for.
@@ -31,14 +31,10 @@ func benchParams(array string, size int64) store.SubmitParams {
 	}
 }
 
-// openBench uses the server at TEST_DATABASE_URL when it is set: only one with fsync on gives
-// numbers about durable commits.
+// openBench gives a store on a server of its own with fsync on: only that tells about durable work.
 func openBench(b *testing.B) *store.Store {
 	b.Helper()
-	if os.Getenv("TEST_DATABASE_URL") == "" {
-		b.Log("private server without fsync: set TEST_DATABASE_URL for durable numbers")
-	}
-	return open(b)
+	return connect(b, pgtest.Start(b, pgtest.Options{Durable: true}).DSN("postgres"))
 }
 
 func BenchmarkSubmit(b *testing.B) {
