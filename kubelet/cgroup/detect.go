@@ -156,7 +156,8 @@ func (d *files) makeBase(config Config, mount, own string) (string, error) {
 		}
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return "", fmt.Errorf("this user may not make groups in %s; run the kubelet as root or delegate a slice", mount)
+		return "", fmt.Errorf("this user may not make groups in %s; "+
+			"run the kubelet as root or delegate a slice", mount)
 	}
 	if err != nil {
 		return "", fmt.Errorf("make our group: %w", err)

@@ -142,7 +142,8 @@ func TestStopAndSignal(t *testing.T) {
 // its work: the grace is everybody's.
 func TestStopGivesChildrenTheirGrace(t *testing.T) {
 	n := newNode(t)
-	spec := n.spec(t, `bash -c 'trap "sleep 0.3; echo saved; exit 0" TERM; echo ready; while :; do sleep 0.01; done' &
+	spec := n.spec(t, `bash -c 'trap "sleep 0.3; echo saved; exit 0" TERM; echo ready
+		while :; do sleep 0.01; done' &
 		wait`)
 	spec.Stdout.Path = "out"
 	p := n.start(t, spec, fullLimits)

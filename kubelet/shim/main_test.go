@@ -150,7 +150,9 @@ func (n *node) tryStart(spec shimapi.Spec, limits cgroup.Limits) (*pod, error) {
 }
 
 // tryStartWith gives change the last word on the spec.
-func (n *node) tryStartWith(spec shimapi.Spec, limits cgroup.Limits, change func(*shimapi.Spec)) (*pod, error) {
+func (n *node) tryStartWith(
+	spec shimapi.Spec, limits cgroup.Limits, change func(*shimapi.Spec),
+) (*pod, error) {
 	id := strconv.FormatInt(n.next.Add(1), 10)
 	p := &pod{name: cgroup.Pod{Class: "guaranteed", ID: id}, dir: filepath.Join(n.dir, "pod-"+id)}
 	if err := os.Mkdir(p.dir, 0o700); err != nil {

@@ -56,7 +56,9 @@ func TestExitCodesAndSignals(t *testing.T) {
 
 func TestIdentityDirectoryAndEnvironment(t *testing.T) {
 	n := newNode(t)
-	spec := n.spec(t, `id -u; id -g; id -G; umask; pwd; env | grep -v '^_=' | sort; printf '%s\n' "$GREETING"; ps -o sid= -p $$ | tr -d ' '; echo $$
+	spec := n.spec(t, `id -u; id -g; id -G; umask; pwd; env | grep -v '^_=' | sort
+		printf '%s\n' "$GREETING"
+		ps -o sid= -p $$ | tr -d ' '; echo $$
 		grep -E 'CapEff|NoNewPrivs|SigIgn|SigBlk' /proc/self/status`)
 	spec.User.Groups = []uint32{7, 9}
 	spec.Env = append(spec.Env, "GREETING=two\nlines", "SHLVL=1")
@@ -119,8 +121,10 @@ func TestStartFailures(t *testing.T) {
 		errno  syscall.Errno
 		user   bool
 	}{
-		{"no directory", func(s *shimapi.Spec) { s.Dir = "/no/such/dir" }, shimapi.StepWorkdir, unix.ENOENT, true},
-		{"closed directory", func(s *shimapi.Spec) { s.Dir = rootOnly }, shimapi.StepWorkdir, unix.EACCES, true},
+		{"no directory", func(s *shimapi.Spec) { s.Dir = "/no/such/dir" },
+			shimapi.StepWorkdir, unix.ENOENT, true},
+		{"closed directory", func(s *shimapi.Spec) { s.Dir = rootOnly },
+			shimapi.StepWorkdir, unix.EACCES, true},
 		{"no output directory", func(s *shimapi.Spec) { s.Stdout.Path = "no/out" },
 			shimapi.StepStdout, unix.ENOENT, true},
 		{"closed output", func(s *shimapi.Spec) { s.Stderr.Path = rootOnly + "/e" },

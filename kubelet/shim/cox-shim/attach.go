@@ -200,8 +200,8 @@ func (a *attachment) linger(record *shimapi.ExitRecord) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for len(a.frames) > 0 || a.client {
-		if a.abandoned && !a.client || a.bytes < 0 {
-			return
+		if a.abandoned && !a.client {
+			return // nobody will take the rest
 		}
 		a.changed.Wait()
 	}

@@ -167,7 +167,8 @@ func setRlimits(limits []shimapi.Rlimit) (restore func(), err error) {
 // user, since another user's limits take CAP_SYS_RESOURCE, which root in a container may lack.
 func limitStopped(pid int, user *shimapi.User, limits []shimapi.Rlimit) error {
 	var status unix.WaitStatus
-	if _, err := retryEINTR(func() (int, error) { return unix.Wait4(pid, &status, unix.WALL, nil) }); err != nil {
+	_, err := retryEINTR(func() (int, error) { return unix.Wait4(pid, &status, unix.WALL, nil) })
+	if err != nil {
 		return fmt.Errorf("wait for the exec: %w", err)
 	}
 	if !status.Stopped() {
