@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -149,4 +150,21 @@ func (f fieldErrors) err(code api.Code, message string) error {
 		return nil
 	}
 	return &api.Error{Code: code, Message: strings.TrimSpace(message), Fields: f}
+}
+
+// StatusRow is one row of the table of error codes.
+type StatusRow struct {
+	Code   api.Code
+	Status int
+	Title  string
+}
+
+// StatusTable lists all error codes with their HTTP status, for the documentation.
+func StatusTable() []StatusRow {
+	rows := make([]StatusRow, 0, len(statusOf))
+	for code, status := range statusOf {
+		rows = append(rows, StatusRow{Code: code, Status: status, Title: http.StatusText(status)})
+	}
+	slices.SortFunc(rows, func(a, b StatusRow) int { return strings.Compare(string(a.Code), string(b.Code)) })
+	return rows
 }

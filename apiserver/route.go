@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/apiserver/authn"
@@ -82,10 +83,8 @@ func handle[I, O any](s *Server, op huma.Operation, do func(context.Context, *I)
 	if hasBody {
 		op.RequestBody = &huma.RequestBody{}
 	}
+	op.Middlewares = huma.Middlewares{s.authorise(op.OperationID)}
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
-		if err := check(ctx, op.OperationID); err != nil {
-			return nil, problemOf(err)
-		}
 		out, err := do(ctx, in)
 		if err != nil {
 			p := problemOf(err)
@@ -99,6 +98,18 @@ func handle[I, O any](s *Server, op huma.Operation, do func(context.Context, *I)
 		op.RequestBody.Content["application/json"].Schema = schema
 		_, optional := any(in).(interface{ optional() })
 		op.RequestBody.Required = !optional
+	}
+}
+
+// authorise checks the caller before anything of the request is read.
+func (s *Server) authorise(operation string) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if err := check(ctx.Context(), operation); err != nil {
+			r, w := humachi.Unwrap(ctx)
+			s.writeProblem(w, r, err)
+			return
+		}
+		next(ctx)
 	}
 }
 

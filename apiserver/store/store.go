@@ -40,6 +40,12 @@ const (
 	applicationName = "cox-server"
 )
 
+// sessionSettings keep Postgres to the plans that all our statements are written for: a few keys,
+// each looked up in an index. A plan that was cached while a table was nearly empty would else
+// read all of it, until statistics arrive, in the very minute in which a new cluster's first array
+// runs. They are no startup parameters, since session poolers refuse those that they don't know.
+const sessionSettings = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off"
+
 // WithDefaults returns the options with every unset field filled.
 func (o Options) WithDefaults() Options {
 	if o.MaxConns == 0 {
@@ -110,9 +116,10 @@ func newPool(ctx context.Context, dsn, name string, minimum, maximum int32) (*pg
 		return nil, invalidDSN(err)
 	}
 	config.MinConns, config.MaxConns = min(minimum, maximum), maximum
-	config.AfterConnect = func(_ context.Context, c *pgx.Conn) error {
+	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		registerTypes(c.TypeMap())
-		return nil
+		_, err := c.Exec(ctx, sessionSettings)
+		return err //nolint:wrapcheck // the pool wraps it
 	}
 	prepareConn(config.ConnConfig, name)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
