@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coxswain-hpc/coxswain/api"
@@ -143,18 +142,33 @@ func (b *bundle) output(key api.PodKey) string {
 // requireNothingLeft waits until the node has no trace of its pods.
 func (b *bundle) requireNothingLeft() {
 	b.t.Helper()
+	require.Eventually(b.t, func() bool { return len(b.traces()) == 0 }, patience, tick, "left: %s", lazy(b.traces))
+}
+
+// lazy is looked at when a message is made, not when the call is.
+type lazy func() []string
+
+func (l lazy) String() string { return fmt.Sprint(l()) }
+
+// traces lists what the node has of pods.
+func (b *bundle) traces() []string {
+	b.t.Helper()
+	var out []string
+	for _, dir := range []string{"pods", "spool", "scratch"} {
+		entries, err := os.ReadDir(filepath.Join(b.opts.StateDir, dir))
+		require.NoError(b.t, err)
+		for _, e := range entries {
+			out = append(out, dir+"/"+e.Name())
+		}
+	}
 	driver, err := cgroup.Detect(cgroup.Config{Root: b.opts.CgroupRoot, Node: b.opts.Node})
 	require.NoError(b.t, err)
-	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
-		for _, dir := range []string{"pods", "spool", "scratch"} {
-			entries, err := os.ReadDir(filepath.Join(b.opts.StateDir, dir))
-			assert.NoError(c, err)
-			assert.Empty(c, entries, dir)
-		}
-		groups, err := driver.List()
-		assert.NoError(c, err)
-		assert.Empty(c, groups)
-	}, patience, 10*time.Millisecond)
+	groups, err := driver.List()
+	require.NoError(b.t, err)
+	for _, g := range groups {
+		out = append(out, "group "+g.ID)
+	}
+	return out
 }
 
 func TestAPodRunsAndNothingIsLeft(t *testing.T) {
