@@ -190,11 +190,12 @@ func (d *files) Paths(pod Pod) shimapi.Cgroup {
 func (d *files) Shims() (shimapi.Cgroup, error) {
 	var c shimapi.Cgroup
 	for _, h := range d.v1 {
-		if h.alias || h.controller == "cpuset" {
+		if h.alias {
 			continue
 		}
+		// In the cpuset too: a shim visits its pod's and must have a place to come back to.
 		dir := filepath.Join(h.base, shimsDir)
-		if err := os.MkdirAll(dir, dirMode); err != nil {
+		if err := prepareV1(h, dir); err != nil {
 			return c, fmt.Errorf("make the shims' group: %w", err)
 		}
 		c.Tasks = append(c.Tasks, filepath.Join(dir, "tasks"))

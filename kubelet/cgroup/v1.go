@@ -34,7 +34,7 @@ func (d *files) makeV1(h hierarchy, dir, cpus string) error {
 	return err
 }
 
-// prepareV1 makes the levels from our root to the class. Before Linux 5.11 a v1 memory group counts
+// prepareV1 makes the levels from our root to a class, or to the shims' group. Before Linux 5.11 a v1 memory group counts
 // its children only if it was told so while it had none.
 func prepareV1(h hierarchy, class string) error {
 	root := filepath.Dir(h.base)

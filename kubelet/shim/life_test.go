@@ -156,7 +156,27 @@ func TestStopGivesChildrenTheirGrace(t *testing.T) {
 
 // TestNothingEscapes leaves processes behind in the ways that programs have.
 func TestNothingEscapes(t *testing.T) {
-	n := newNode(t)
+	nothingEscapes(t, newNode(t))
+}
+
+// TestNothingEscapesV1 has the machine's v1 hierarchies without the tracker.
+func TestNothingEscapesV1(t *testing.T) {
+	require.DirExists(t, "/sys/fs/cgroup/freezer", "this test needs cgroup v1 hierarchies")
+	mount := t.TempDir()
+	for _, controller := range []string{"cpu", "cpuacct", "cpuset", "memory", "pids", "freezer"} {
+		require.NoError(t, os.Symlink("/sys/fs/cgroup/"+controller, filepath.Join(mount, controller)))
+	}
+	nothingEscapes(t, newNodeAt(t, mount))
+}
+
+// TestNothingEscapesV2 has a cgroup2 tree alone, if one without our controllers.
+func TestNothingEscapesV2(t *testing.T) {
+	require.DirExists(t, "/sys/fs/cgroup/unified", "this test needs a hybrid cgroup layout")
+	nothingEscapes(t, newNodeAt(t, "/sys/fs/cgroup/unified"))
+}
+
+func nothingEscapes(t *testing.T, n *node) {
+	t.Helper()
 	spec := n.spec(t, `
 		setsid sleep 1000 &
 		(setsid bash -c 'trap "" TERM HUP; sleep 1000 & echo $! >> pids; disown; exec sleep 1000' &)
@@ -260,7 +280,9 @@ func TestShimLivesOutside(t *testing.T) {
 	n := newNode(t)
 	spec := n.spec(t, trap)
 	spec.Stdout.Path = "out"
-	p := n.start(t, spec, fullLimits)
+	limits := fullLimits
+	limits.CPUSet = "0"
+	p := n.start(t, spec, limits)
 	awaitOutput(t, spec, "ready")
 	threads, err := filepath.Glob("/proc/" + strconv.Itoa(p.client.State().Shim.PID) + "/task/*")
 	require.NoError(t, err)

@@ -79,9 +79,14 @@ func worldReadableDir(t testing.TB) string {
 // newNode needs root: that is how the product runs.
 func newNode(t testing.TB) *node {
 	t.Helper()
+	return newNodeAt(t, cgroup.DefaultMount)
+}
+
+func newNodeAt(t testing.TB, mount string) *node {
+	t.Helper()
 	require.Zero(t, os.Geteuid(), "these tests need root and writable cgroups; run them as root")
 	root := fmt.Sprintf("cox-test-%d-%d", os.Getpid(), time.Now().UnixNano())
-	driver, err := cgroup.Detect(cgroup.Config{Root: root, Node: "n1"})
+	driver, err := cgroup.Detect(cgroup.Config{Mount: mount, Root: root, Node: "n1"})
 	require.NoError(t, err)
 	require.NotEqual(t, cgroup.ModeNone, driver.Info().Mode)
 	shims, err := driver.Shims()
@@ -106,7 +111,11 @@ func (n *node) cleanUp(t testing.TB) {
 	}
 	require.Eventually(t, func() bool {
 		require.NoError(t, n.driver.Prune())
-		for _, file := range append([]string{n.shims.TrackerLeaf + "/x"}, n.shims.Tasks...) {
+		files := n.shims.Tasks
+		if n.shims.TrackerLeaf != "" {
+			files = append(files, filepath.Join(n.shims.TrackerLeaf, "cgroup.procs"))
+		}
+		for _, file := range files {
 			if _, err := os.Stat(filepath.Dir(file)); err == nil {
 				return false
 			}

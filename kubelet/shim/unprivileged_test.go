@@ -128,15 +128,35 @@ func runUnprivileged(
 	}
 	client, err := starter.Start(ctx, dir, shimapi.Spec{
 		Pod: "unprivileged", Argv: []string{"bash", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"},
-		Dir: work, User: user, Umask: 0o022,
+		Dir: work, User: user, Umask: 0o022, Stdout: shimapi.Stream{Path: dir + "/out"},
 	})
 	if err != nil {
 		return shimapi.ExitRecord{}, err
 	}
 	if stop {
+		if err := awaitReady(ctx, dir+"/out"); err != nil {
+			return shimapi.ExitRecord{}, err
+		}
 		if err := client.Stop(ctx, "cancelled", 50*time.Millisecond); err != nil {
 			return shimapi.ExitRecord{}, fmt.Errorf("stop: %w", err)
 		}
 	}
 	return client.Wait(ctx)
+}
+
+// awaitReady waits until a script has set its traps and says so.
+func awaitReady(ctx context.Context, path string) error {
+	look := time.NewTicker(poll)
+	defer look.Stop()
+	for {
+		data, err := os.ReadFile(path)
+		if err != nil || strings.Contains(string(data), "ready") {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-look.C:
+		}
+	}
 }
