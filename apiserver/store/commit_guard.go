@@ -22,7 +22,7 @@ const (
 	sqlGuardLive = `SELECT p.owner, p.idx, p.rank, p.attempt
 		FROM (SELECT unnest($1::bigint[]) AS owner, unnest($2::bigint[]) AS idx, unnest($3::integer[]) AS rank) AS k
 		JOIN pod AS p ON p.owner = k.owner AND p.idx = k.idx AND p.rank = k.rank
-		WHERE p.released_at IS NULL`
+		WHERE COALESCE(p.released_at, 'infinity') = 'infinity'` // IS NULL would tempt it to read all live pods
 )
 
 // guards is what the store has of the things that a commit builds on.

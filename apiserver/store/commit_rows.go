@@ -249,6 +249,6 @@ func (r *commitRows) bindParams(term int64) db.CommitBindsParams {
 func (r *commitRows) releaseParams() db.CommitReleasesParams {
 	k := r.releases
 	return db.CommitReleasesParams{
-		ReleasedAt: &r.now, Owners: k.owners, Indices: k.indices, Ranks: k.ranks, Attempts: k.attempts,
+		ReleasedAt: r.now, Owners: k.owners, Indices: k.indices, Ranks: k.ranks, Attempts: k.attempts,
 	}
 }

@@ -9,19 +9,34 @@ import (
 	"github.com/coxswain-hpc/coxswain/apiserver/store/internal/db"
 )
 
-// ApplyReports stores facts about pods of the node, in one statement. Repeated facts change
+// reportsBatch bounds the reports of one statement, and so the time that it holds its locks.
+const reportsBatch = 500
+
+// ApplyReports stores facts about pods of the node, in one statement a batch. Repeated facts change
 // nothing. It returns the attempts whose reports make no sense (any more): the pod is not the
 // node's, or has ended otherwise.
 func (s *Store) ApplyReports(
 	ctx context.Context, node string, reports []api.PodReport, now time.Time,
 ) (stale []api.PodKey, err error) {
 	folded, stale := foldReports(reports)
-	if len(folded) == 0 {
-		return stale, nil
+	for batch := range slices.Chunk(folded, reportsBatch) {
+		more, err := s.applyBatch(ctx, node, batch, now)
+		if err != nil {
+			return nil, interpretError(what("store reports of node %s", node), err)
+		}
+		stale = append(stale, more...)
 	}
-	params, err := reportParams(node, folded, now)
+	slices.SortFunc(stale, comparePodKeys)
+	return slices.Compact(stale), nil
+}
+
+// applyBatch stores one batch and rings the bell.
+func (s *Store) applyBatch(
+	ctx context.Context, node string, batch []api.PodReport, now time.Time,
+) (stale []api.PodKey, err error) {
+	params, err := reportParams(node, batch, now)
 	if err != nil {
-		return nil, interpretError("store reports", err)
+		return nil, err
 	}
 	var rows []db.ApplyReportsRow
 	for range txTries {
@@ -30,14 +45,24 @@ func (s *Store) ApplyReports(
 		}
 	}
 	if err != nil {
-		return nil, interpretError(what("store reports of node %s", node), err)
+		return nil, err //nolint:wrapcheck // ApplyReports interprets it
 	}
 	s.Ring()
+	return staleOf(batch, rows), nil
+}
+
+// staleOf lists the reports that the statement refused, or that name no pod of the node.
+func staleOf(batch []api.PodReport, rows []db.ApplyReportsRow) (stale []api.PodKey) {
+	fine := map[api.PodKey]bool{}
 	for _, r := range rows {
-		stale = append(stale, podKey(r.Owner, r.Idx, r.Rank, r.Attempt))
+		fine[podKey(r.Owner, r.Idx, r.Rank, r.Attempt)] = !r.Stale
 	}
-	slices.SortFunc(stale, comparePodKeys)
-	return slices.Compact(stale), nil
+	for _, r := range batch {
+		if !fine[r.Key] {
+			stale = append(stale, r.Key)
+		}
+	}
+	return stale
 }
 
 // foldReports makes one report a pod of a batch: its last state, with the start of an earlier one.

@@ -24,6 +24,9 @@ const (
 	pollInterval = time.Second
 	// retryInterval is the pause after a failed read.
 	retryInterval = 250 * time.Millisecond
+	// readGap is the least time between two reads: under load one read then serves many commits, and
+	// what follows a quiet moment still waits for nothing.
+	readGap = 2 * time.Millisecond
 	// queueMax bounds a subscription: at the feed's rate of some hundred pages a second it gives a
 	// slow reader a second before it is lost.
 	queueMax = 256
@@ -169,7 +172,15 @@ func (h *Hub) pause(ctx context.Context, ticks <-chan struct{}, wait time.Durati
 	select {
 	case <-ctx.Done():
 	case <-ticks:
+		h.gap(ctx)
 	case <-timer.C:
+	}
+}
+
+// gap waits until readGap after the last read began.
+func (h *Hub) gap(ctx context.Context) {
+	if wait := readGap - h.Lag(); wait > 0 {
+		clock.Sleep(ctx, h.clock, wait) //nolint:errcheck // the end of ctx ends the loop
 	}
 }
 

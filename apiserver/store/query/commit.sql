@@ -25,12 +25,12 @@ FROM (SELECT unnest(@owners::bigint[]) AS owner, unnest(@indices::bigint[]) AS i
 WHERE pod.owner = u.owner AND pod.idx = u.idx AND pod.rank = u.rank AND pod.attempt = u.attempt
   AND pod.state IN ('bound', 'running');
 
+-- No condition on released_at: it would tempt Postgres to read all live pods.
 -- name: CommitReleases :exec
-UPDATE pod SET released_at = @released_at
+UPDATE pod SET released_at = COALESCE(pod.released_at, @released_at::timestamptz)
 FROM (SELECT unnest(@owners::bigint[]) AS owner, unnest(@indices::bigint[]) AS idx,
              unnest(@ranks::integer[]) AS rank, unnest(@attempts::integer[]) AS attempt) AS u
-WHERE pod.owner = u.owner AND pod.idx = u.idx AND pod.rank = u.rank AND pod.attempt = u.attempt
-  AND pod.released_at IS NULL;
+WHERE pod.owner = u.owner AND pod.idx = u.idx AND pod.rank = u.rank AND pod.attempt = u.attempt;
 
 -- name: CommitStops :exec
 UPDATE pod SET stop = u.stop

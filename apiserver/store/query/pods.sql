@@ -57,31 +57,32 @@ ORDER BY pod.owner, pod.attempt LIMIT 1;
 SELECT COALESCE(range_agg(int8range(pod.ordinal, pod.ordinal + 1)), '{}')::int8multirange AS ordinals
 FROM pod WHERE pod.owner = @owner AND pod.state = 'completed';
 
--- Reports of a node about its pods, one a pod. The edges are those of the pod's state machine.
--- The reports that no longer make sense come back.
+-- Reports of a node about its pods, one a pod. The edges are those of the pod's state machine. The
+-- node's pods come back, with whether the report makes no sense (any more). Reports that name no
+-- pod of the node are those that don't come back.
 -- name: ApplyReports :many
-WITH r AS (
-    SELECT unnest(@owners::bigint[]) AS owner, unnest(@indices::bigint[]) AS idx,
-           unnest(@ranks::integer[]) AS rank, unnest(@attempts::integer[]) AS attempt,
-           unnest(@states::text[]) AS state, unnest(@ended_at::timestamptz[]) AS ended_at,
-           unnest(@started_at::timestamptz[]) AS started_at, unnest(@exits::text[]) AS exit
-), edge AS (
-    SELECT unnest(@edges_from::text[]) AS from_state, unnest(@edges_to::text[]) AS to_state
-), locked AS (
-    SELECT p.owner, p.idx, p.rank, p.attempt, p.state
-    FROM r JOIN pod AS p ON p.owner = r.owner AND p.idx = r.idx AND p.rank = r.rank AND p.attempt = r.attempt
+WITH locked AS (
+    SELECT p.owner, p.idx, p.rank, p.attempt, p.state AS old_state, r.state, r.ended_at, r.started_at, r.exit
+    FROM (SELECT unnest(@owners::bigint[]) AS owner, unnest(@indices::bigint[]) AS idx,
+                 unnest(@ranks::integer[]) AS rank, unnest(@attempts::integer[]) AS attempt,
+                 unnest(@states::text[]) AS state, unnest(@ended_at::timestamptz[]) AS ended_at,
+                 unnest(@started_at::timestamptz[]) AS started_at, unnest(@exits::text[]) AS exit) AS r
+    JOIN pod AS p ON p.owner = r.owner AND p.idx = r.idx AND p.rank = r.rank AND p.attempt = r.attempt
     WHERE p.node = @node
     ORDER BY p.owner, p.idx, p.rank, p.attempt
     FOR NO KEY UPDATE OF p
+), judged AS (
+    SELECT l.*, EXISTS (
+        SELECT FROM (SELECT unnest(@edges_from::text[]) AS from_state, unnest(@edges_to::text[]) AS to_state) AS e
+        WHERE e.from_state = l.old_state AND e.to_state = l.state) AS allowed
+    FROM locked AS l
 ), changed AS (
-    UPDATE pod SET state = r.state,
-           started_at = COALESCE(pod.started_at, NULLIF(r.started_at, '0001-01-01T00:00:00Z'::timestamptz)),
-           ended_at = NULLIF(r.ended_at, '0001-01-01T00:00:00Z'::timestamptz),
-           exit = COALESCE(NULLIF(r.exit, '')::jsonb, pod.exit)
-    FROM r
-    JOIN locked AS l ON l.owner = r.owner AND l.idx = r.idx AND l.rank = r.rank AND l.attempt = r.attempt
-    JOIN edge AS e ON e.from_state = l.state AND e.to_state = r.state
-    WHERE pod.owner = r.owner AND pod.idx = r.idx AND pod.rank = r.rank AND pod.attempt = r.attempt
+    UPDATE pod SET state = j.state,
+           started_at = COALESCE(pod.started_at, NULLIF(j.started_at, '0001-01-01T00:00:00Z'::timestamptz)),
+           ended_at = NULLIF(j.ended_at, '0001-01-01T00:00:00Z'::timestamptz),
+           exit = COALESCE(NULLIF(j.exit, '')::jsonb, pod.exit)
+    FROM judged AS j
+    WHERE pod.owner = j.owner AND pod.idx = j.idx AND pod.rank = j.rank AND pod.attempt = j.attempt AND j.allowed
     RETURNING pod.owner, pod.idx, pod.rank, pod.attempt
 ), fed AS (
     INSERT INTO feed (at, touched)
@@ -89,12 +90,9 @@ WITH r AS (
         jsonb_build_object('owner', c.owner, 'index', c.idx, 'rank', c.rank, 'attempt', c.attempt)))
     FROM changed AS c HAVING count(*) > 0
 )
-SELECT r.owner::bigint AS owner, r.idx::bigint AS idx, r.rank::integer AS rank, r.attempt::integer AS attempt
-FROM r
-LEFT JOIN locked AS l ON l.owner = r.owner AND l.idx = r.idx AND l.rank = r.rank AND l.attempt = r.attempt
-LEFT JOIN edge AS e ON e.from_state = l.state AND e.to_state = r.state
-WHERE l.state IS NULL OR (l.state <> r.state AND e.to_state IS NULL)
-ORDER BY 1, 2, 3, 4;
+SELECT j.owner, j.idx, j.rank, j.attempt, (j.old_state <> j.state AND NOT j.allowed)::boolean AS stale
+FROM judged AS j
+ORDER BY j.owner, j.idx, j.rank, j.attempt;
 
 -- name: LivePodKeysOfJob :many
 SELECT pod.owner, pod.idx, pod.rank, pod.attempt, pod.node FROM pod

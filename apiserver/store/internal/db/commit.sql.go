@@ -180,21 +180,21 @@ func (q *Queries) CommitNodes(ctx context.Context, arg CommitNodesParams) error 
 }
 
 const commitReleases = `-- name: CommitReleases :exec
-UPDATE pod SET released_at = $1
+UPDATE pod SET released_at = COALESCE(pod.released_at, $1::timestamptz)
 FROM (SELECT unnest($2::bigint[]) AS owner, unnest($3::bigint[]) AS idx,
              unnest($4::integer[]) AS rank, unnest($5::integer[]) AS attempt) AS u
 WHERE pod.owner = u.owner AND pod.idx = u.idx AND pod.rank = u.rank AND pod.attempt = u.attempt
-  AND pod.released_at IS NULL
 `
 
 type CommitReleasesParams struct {
-	ReleasedAt *time.Time `db:"released_at"`
-	Owners     []int64    `db:"owners"`
-	Indices    []int64    `db:"indices"`
-	Ranks      []int32    `db:"ranks"`
-	Attempts   []int32    `db:"attempts"`
+	ReleasedAt time.Time `db:"released_at"`
+	Owners     []int64   `db:"owners"`
+	Indices    []int64   `db:"indices"`
+	Ranks      []int32   `db:"ranks"`
+	Attempts   []int32   `db:"attempts"`
 }
 
+// No condition on released_at: it would tempt Postgres to read all live pods.
 func (q *Queries) CommitReleases(ctx context.Context, arg CommitReleasesParams) error {
 	_, err := q.db.Exec(ctx, commitReleases,
 		arg.ReleasedAt,

@@ -76,28 +76,28 @@ func (q *Queries) AddSignals(ctx context.Context, arg AddSignalsParams) ([]AddSi
 }
 
 const applyReports = `-- name: ApplyReports :many
-WITH r AS (
-    SELECT unnest($1::bigint[]) AS owner, unnest($2::bigint[]) AS idx,
-           unnest($3::integer[]) AS rank, unnest($4::integer[]) AS attempt,
-           unnest($5::text[]) AS state, unnest($6::timestamptz[]) AS ended_at,
-           unnest($7::timestamptz[]) AS started_at, unnest($8::text[]) AS exit
-), edge AS (
-    SELECT unnest($9::text[]) AS from_state, unnest($10::text[]) AS to_state
-), locked AS (
-    SELECT p.owner, p.idx, p.rank, p.attempt, p.state
-    FROM r JOIN pod AS p ON p.owner = r.owner AND p.idx = r.idx AND p.rank = r.rank AND p.attempt = r.attempt
-    WHERE p.node = $11
+WITH locked AS (
+    SELECT p.owner, p.idx, p.rank, p.attempt, p.state AS old_state, r.state, r.ended_at, r.started_at, r.exit
+    FROM (SELECT unnest($1::bigint[]) AS owner, unnest($2::bigint[]) AS idx,
+                 unnest($3::integer[]) AS rank, unnest($4::integer[]) AS attempt,
+                 unnest($5::text[]) AS state, unnest($6::timestamptz[]) AS ended_at,
+                 unnest($7::timestamptz[]) AS started_at, unnest($8::text[]) AS exit) AS r
+    JOIN pod AS p ON p.owner = r.owner AND p.idx = r.idx AND p.rank = r.rank AND p.attempt = r.attempt
+    WHERE p.node = $9
     ORDER BY p.owner, p.idx, p.rank, p.attempt
     FOR NO KEY UPDATE OF p
+), judged AS (
+    SELECT l.owner, l.idx, l.rank, l.attempt, l.old_state, l.state, l.ended_at, l.started_at, l.exit, EXISTS (
+        SELECT FROM (SELECT unnest($10::text[]) AS from_state, unnest($11::text[]) AS to_state) AS e
+        WHERE e.from_state = l.old_state AND e.to_state = l.state) AS allowed
+    FROM locked AS l
 ), changed AS (
-    UPDATE pod SET state = r.state,
-           started_at = COALESCE(pod.started_at, NULLIF(r.started_at, '0001-01-01T00:00:00Z'::timestamptz)),
-           ended_at = NULLIF(r.ended_at, '0001-01-01T00:00:00Z'::timestamptz),
-           exit = COALESCE(NULLIF(r.exit, '')::jsonb, pod.exit)
-    FROM r
-    JOIN locked AS l ON l.owner = r.owner AND l.idx = r.idx AND l.rank = r.rank AND l.attempt = r.attempt
-    JOIN edge AS e ON e.from_state = l.state AND e.to_state = r.state
-    WHERE pod.owner = r.owner AND pod.idx = r.idx AND pod.rank = r.rank AND pod.attempt = r.attempt
+    UPDATE pod SET state = j.state,
+           started_at = COALESCE(pod.started_at, NULLIF(j.started_at, '0001-01-01T00:00:00Z'::timestamptz)),
+           ended_at = NULLIF(j.ended_at, '0001-01-01T00:00:00Z'::timestamptz),
+           exit = COALESCE(NULLIF(j.exit, '')::jsonb, pod.exit)
+    FROM judged AS j
+    WHERE pod.owner = j.owner AND pod.idx = j.idx AND pod.rank = j.rank AND pod.attempt = j.attempt AND j.allowed
     RETURNING pod.owner, pod.idx, pod.rank, pod.attempt
 ), fed AS (
     INSERT INTO feed (at, touched)
@@ -105,12 +105,9 @@ WITH r AS (
         jsonb_build_object('owner', c.owner, 'index', c.idx, 'rank', c.rank, 'attempt', c.attempt)))
     FROM changed AS c HAVING count(*) > 0
 )
-SELECT r.owner::bigint AS owner, r.idx::bigint AS idx, r.rank::integer AS rank, r.attempt::integer AS attempt
-FROM r
-LEFT JOIN locked AS l ON l.owner = r.owner AND l.idx = r.idx AND l.rank = r.rank AND l.attempt = r.attempt
-LEFT JOIN edge AS e ON e.from_state = l.state AND e.to_state = r.state
-WHERE l.state IS NULL OR (l.state <> r.state AND e.to_state IS NULL)
-ORDER BY 1, 2, 3, 4
+SELECT j.owner, j.idx, j.rank, j.attempt, (j.old_state <> j.state AND NOT j.allowed)::boolean AS stale
+FROM judged AS j
+ORDER BY j.owner, j.idx, j.rank, j.attempt
 `
 
 type ApplyReportsParams struct {
@@ -122,9 +119,9 @@ type ApplyReportsParams struct {
 	EndedAt   []time.Time `db:"ended_at"`
 	StartedAt []time.Time `db:"started_at"`
 	Exits     []string    `db:"exits"`
+	Node      string      `db:"node"`
 	EdgesFrom []string    `db:"edges_from"`
 	EdgesTo   []string    `db:"edges_to"`
-	Node      string      `db:"node"`
 	At        time.Time   `db:"at"`
 }
 
@@ -133,10 +130,12 @@ type ApplyReportsRow struct {
 	Idx     int64 `db:"idx"`
 	Rank    int32 `db:"rank"`
 	Attempt int32 `db:"attempt"`
+	Stale   bool  `db:"stale"`
 }
 
-// Reports of a node about its pods, one a pod. The edges are those of the pod's state machine.
-// The reports that no longer make sense come back.
+// Reports of a node about its pods, one a pod. The edges are those of the pod's state machine. The
+// node's pods come back, with whether the report makes no sense (any more). Reports that name no
+// pod of the node are those that don't come back.
 func (q *Queries) ApplyReports(ctx context.Context, arg ApplyReportsParams) ([]ApplyReportsRow, error) {
 	rows, err := q.db.Query(ctx, applyReports,
 		arg.Owners,
@@ -147,9 +146,9 @@ func (q *Queries) ApplyReports(ctx context.Context, arg ApplyReportsParams) ([]A
 		arg.EndedAt,
 		arg.StartedAt,
 		arg.Exits,
+		arg.Node,
 		arg.EdgesFrom,
 		arg.EdgesTo,
-		arg.Node,
 		arg.At,
 	)
 	if err != nil {
@@ -164,6 +163,7 @@ func (q *Queries) ApplyReports(ctx context.Context, arg ApplyReportsParams) ([]A
 			&i.Idx,
 			&i.Rank,
 			&i.Attempt,
+			&i.Stale,
 		); err != nil {
 			return nil, err
 		}
