@@ -145,7 +145,9 @@ func (c *cycle) countByFilter(s *shape) []api.ExplainReason {
 		}
 	}
 	if kept > 0 {
-		out = append(out, api.ExplainReason{Reason: api.ReasonPriority, Message: "kept for jobs ahead of it", Nodes: kept})
+		out = append(out, api.ExplainReason{
+			Reason: api.ReasonPriority, Message: "kept for jobs ahead of it", Nodes: kept,
+		})
 	}
 	return out
 }
@@ -197,7 +199,8 @@ func summary(j *Job, e *api.Explanation) string {
 	}
 	text := fmt.Sprintf("%s waits: %s", who, e.Reasons[0].Message)
 	if e.PredictedStart != nil {
-		text += "; it can start at " + e.PredictedStart.UTC().Format(time.RFC3339) + " at the latest, if nothing changes"
+		text += fmt.Sprintf("; it can start at %s at the latest, if nothing changes",
+			e.PredictedStart.UTC().Format(time.RFC3339))
 	}
 	return text
 }

@@ -33,11 +33,13 @@ var gates = []struct {
 	{"partition", partitionShut},
 	{"dependency", func(_ *cycle, j *Job) (block, bool) { return j.Dependency.block(), j.Dependency.shut() }},
 	{"begin_time", beginShut},
-	{"released", func(_ *cycle, j *Job) (block, bool) {
-		return block{reason: api.ReasonDependency, message: "waits for the same task of the job that it follows (aftercorr)"},
-			j.corr && len(j.allowed()) == 0
-	}},
+	{"released", func(_ *cycle, j *Job) (block, bool) { return unreleased, j.corr && len(j.allowed()) == 0 }},
 	{"array_limit", func(_ *cycle, j *Job) (block, bool) { return arrayLimited(j), j.room() == 0 }},
+}
+
+var unreleased = block{
+	reason:  api.ReasonDependency,
+	message: "waits for the same task of the job that it follows (aftercorr)",
 }
 
 func held(byAdmin bool) block {
@@ -49,7 +51,9 @@ func held(byAdmin bool) block {
 
 func partitionShut(c *cycle, j *Job) (block, bool) {
 	p, known := c.view.Partitions[j.Spec.Partition]
-	why := block{reason: api.ReasonPartitionDown, message: fmt.Sprintf("partition %s starts no jobs now", j.Spec.Partition)}
+	why := block{
+		reason: api.ReasonPartitionDown, message: fmt.Sprintf("partition %s starts no jobs now", j.Spec.Partition),
+	}
 	if !known {
 		why.message = fmt.Sprintf("partition %s does not exist any more", j.Spec.Partition)
 	}

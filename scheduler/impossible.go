@@ -51,13 +51,15 @@ func (c *cycle) nearest(s *shape) string {
 		return fmt.Sprintf("none of the %d nodes is in partition %s and among the nodes that the job allows",
 			len(c.nodes), s.partition)
 	}
-	return fmt.Sprintf("no node of today could ever run it: it asks for %s CPUs and %s memory on one node; the nearest, %s, has %s CPUs and %s",
+	return fmt.Sprintf("no node of today could ever run it: "+
+		"it asks for %s CPUs and %s memory on one node; the nearest, %s, has %s CPUs and %s",
 		api.FormatCPUs(s.need.CPUMillis), api.FormatBytes(s.need.MemoryBytes), best.Name,
 		api.FormatCPUs(best.Capacity.CPUMillis), api.FormatBytes(best.Capacity.MemoryBytes))
 }
 
 func closeness(s *shape, n *Node) int64 {
-	return fullness(n.Capacity.CPUMillis, s.need.CPUMillis) + fullness(n.Capacity.MemoryBytes, s.need.MemoryBytes)
+	return fullness(n.Capacity.CPUMillis, s.need.CPUMillis) +
+		fullness(n.Capacity.MemoryBytes, s.need.MemoryBytes)
 }
 
 // together checks that the members of one instance fit on all nodes at once when these are empty.

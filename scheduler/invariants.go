@@ -62,7 +62,8 @@ func (l *ledger) addCPUs(b api.Bind) error {
 	}
 	ids := cpuIDs(b.CPUs)
 	if int64(len(ids))*api.MillisPerCPU != b.Resources.CPUMillis {
-		return fmt.Errorf("job %d takes %d CPUs on %s and names %s", b.Job, b.Resources.CPUMillis/api.MillisPerCPU, b.Node, b.CPUs)
+		return fmt.Errorf("job %d takes %d CPUs on %s and names %s",
+			b.Job, b.Resources.CPUMillis/api.MillisPerCPU, b.Node, b.CPUs)
 	}
 	for _, id := range ids {
 		if l.taken[id] {

@@ -57,7 +57,9 @@ func (l *Loop) follow(ctx context.Context, id api.JobID) error {
 
 // letGo returns the ordinals of rec whose counterparts in the other job have completed. byTask is
 // false when one of the two is no array: then the other's end counts for all.
-func (l *Loop) letGo(ctx context.Context, rec api.JobRecord, on api.JobID) (own api.Ranges, byTask bool, err error) {
+func (l *Loop) letGo(
+	ctx context.Context, rec api.JobRecord, on api.JobID,
+) (own api.Ranges, byTask bool, err error) {
 	expr, err := l.arrayOf(ctx, on)
 	if err != nil {
 		return nil, false, err

@@ -142,7 +142,9 @@ func rowOf(rec api.JobRecord, ordinal int64) api.JobIndex {
 
 // bindUnits makes one unit a job of a chunk of binds. Jobs that were refused in an earlier chunk of
 // this plan have no such instance waiting any more or are decided about again later.
-func (l *Loop) bindUnits(now time.Time, binds []api.Bind, reasons map[api.JobID]api.JobReason) []api.JobCommit {
+func (l *Loop) bindUnits(
+	now time.Time, binds []api.Bind, reasons map[api.JobID]api.JobReason,
+) []api.JobCommit {
 	var units []api.JobCommit
 	for len(binds) > 0 {
 		n := 1
@@ -270,7 +272,8 @@ func (l *Loop) tellReasons(ctx context.Context, now time.Time, reasons []api.Job
 // eligible says whether a job that waits for this reason could start as far as its own conditions go.
 func eligible(r api.Reason) bool {
 	switch r {
-	case api.ReasonHeld, api.ReasonHeldByAdmin, api.ReasonDependency, api.ReasonDependencyNever, api.ReasonBeginTime:
+	case api.ReasonHeld, api.ReasonHeldByAdmin, api.ReasonDependency, api.ReasonDependencyNever,
+		api.ReasonBeginTime:
 		return false
 	}
 	return true

@@ -17,6 +17,8 @@ type History interface {
 	InstancePods(ctx context.Context, owner api.JobID, index int64) ([]api.Pod, error)
 }
 
+var errElsewhere = api.Errorf(api.CodeNotLeader, "this server does not lead; ask the one that does")
+
 // Explain answers why a job or array task does not run, or where it runs, or how it ended. It fails
 // with api.ErrNotLeader when another server leads: ask there.
 func (l *Loop) Explain(ctx context.Context, id api.JobID, index int64) (api.Explanation, error) {
@@ -50,7 +52,7 @@ func (l *Loop) explainOpen(id api.JobID, index int64) (api.Explanation, bool, er
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.world == nil {
-		return api.Explanation{}, true, api.Errorf(api.CodeNotLeader, "this server does not lead; ask the one that does")
+		return api.Explanation{}, true, errElsewhere
 	}
 	j, open := l.world.jobs[id]
 	if !open {
@@ -104,7 +106,9 @@ func explainPod(p api.Pod, index int64, now time.Time) api.Explanation {
 func stampText(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
 // explainHistory tells how an instance ended from its last pod.
-func (l *Loop) explainHistory(ctx context.Context, rec api.JobRecord, index int64, now time.Time) (api.Explanation, bool, error) {
+func (l *Loop) explainHistory(
+	ctx context.Context, rec api.JobRecord, index int64, now time.Time,
+) (_ api.Explanation, ok bool, err error) {
 	if l.history == nil || (index == api.NoIndex && rec.Job.Spec.Array != "") {
 		return api.Explanation{}, false, nil
 	}
@@ -139,7 +143,7 @@ func (l *Loop) CheckFeasible(_ context.Context, spec api.JobSpec) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.world == nil {
-		return api.Errorf(api.CodeNotLeader, "this server does not lead; ask the one that does")
+		return errElsewhere
 	}
 	if sentence, impossible := scheduler.Impossible(l.world.view(l.clock.Now()), spec); impossible {
 		return api.Errorf(api.CodeImpossible, "%s", sentence)

@@ -39,7 +39,9 @@ func (w *leaseWatch) interrupt() { w.counting = false }
 func (w *leaseWatch) due(boot time.Duration) bool { return w.last == 0 || boot-w.last >= w.interval }
 
 // observe takes one look at all leases and returns what follows for the nodes.
-func (w *leaseWatch) observe(leases []api.Lease, nodes []api.Node, boot time.Duration, now time.Time) []api.NodeStateChange {
+func (w *leaseWatch) observe(
+	leases []api.Lease, nodes []api.Node, boot time.Duration, now time.Time,
+) []api.NodeStateChange {
 	var passed time.Duration
 	if w.counting {
 		passed = min(boot-w.last, 2*w.interval)

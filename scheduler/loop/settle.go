@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
-	"github.com/coxswain-hpc/coxswain/scheduler"
 )
 
 // The bounds of placing an instance again.
@@ -146,7 +145,8 @@ func (s *settling) fault(ordinal int64, p api.Pod) {
 	case s.rec.Job.Spec.NoRequeue && !before:
 		s.finish(ordinal, p, api.PodNodeFailed)
 	case faults >= faultsMax:
-		p.Exit = &api.PodExit{Reason: reasonOf(p), Message: fmt.Sprintf("given up after %d attempts: %s", faults, messageOf(p))}
+		message := fmt.Sprintf("given up after %d attempts: %s", faults, messageOf(p))
+		p.Exit = &api.PodExit{Reason: reasonOf(p), Message: message}
 		s.finish(ordinal, p, api.PodNodeFailed)
 	case before:
 		s.again(ordinal, p, again{exclude: true, wait: backoff(faults)})
@@ -200,7 +200,8 @@ func (s *settling) again(ordinal int64, p api.Pod, how again) {
 	s.putRow(row)
 	s.st.Waiting = s.st.Waiting.Add(ordinal)
 	s.st.Counts.Waiting++
-	s.event(reasonOf(p), fmt.Sprintf("%s on %s ended as %s and is placed again: %s", p.Key, p.Node, p.State, messageOf(p)), &p.Key)
+	s.event(reasonOf(p), fmt.Sprintf("%s on %s ended as %s and is placed again: %s",
+		p.Key, p.Node, p.State, messageOf(p)), &p.Key)
 }
 
 // finish counts an instance as ended for good.
@@ -252,166 +253,9 @@ func counter(c *api.JobCounts, as api.PodState) *int64 {
 	return &c.Failed
 }
 
-// serveCancel ends what is wished to end: waiting instances at once, live ones by an order to their
-// nodes.
-func (s *settling) serveCancel() {
-	if s.rec.CancelWanted {
-		s.cancelWaiting(s.st.Waiting)
-		s.stop(s.pods, api.PodStop{State: api.PodCancelled, Reason: api.ReasonCancelled, By: s.rec.CancelBy})
-		return
-	}
-	for _, ordinal := range slices.Sorted(maps.Keys(s.rows)) {
-		if !s.rows[ordinal].CancelWanted {
-			continue
-		}
-		if s.st.Waiting.Has(ordinal) {
-			s.cancelWaiting(api.Ranges{{From: ordinal, To: ordinal + 1}})
-		}
-		s.stop(s.podsOf(ordinal), api.PodStop{State: api.PodCancelled, Reason: api.ReasonCancelled, By: s.rec.CancelBy})
-	}
-}
-
-func (s *settling) cancelWaiting(ordinals api.Ranges) {
-	n := ordinals.Len()
-	if n == 0 {
-		return
-	}
-	s.st.Waiting = s.st.Waiting.Minus(ordinals)
-	s.st.Counts.Waiting -= n
-	s.st.Counts.Cancelled += n
-	s.changed = true
-	for _, ordinal := range slices.Sorted(maps.Keys(s.rows)) {
-		if ordinals.Has(ordinal) {
-			s.dropRow(ordinal)
-		}
-	}
-}
-
-// serveRequeue stops live instances that are wished to start over.
-func (s *settling) serveRequeue() {
-	order := api.PodStop{State: api.PodPreempted, Reason: api.ReasonRequeued}
-	if s.rec.RequeueWanted > s.rec.RequeueServed {
-		s.unit.RequeueServed = s.rec.RequeueWanted
-		s.changed = true
-		s.stop(s.pods, order)
-	}
-	for _, ordinal := range slices.Sorted(maps.Keys(s.rows)) {
-		row := s.rows[ordinal]
-		if !row.RequeueWanted || row.RequeueSeen {
-			continue
-		}
-		row.RequeueSeen = true
-		s.putRow(row)
-		s.changed = true
-		s.stop(s.podsOf(ordinal), order)
-	}
-}
-
-func (s *settling) podsOf(ordinal int64) []api.Pod {
-	var out []api.Pod
-	for _, p := range s.pods {
-		if p.Ordinal == ordinal {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// stop orders live pods to end. A cancel overrides a requeue, nothing overrides a cancel.
-func (s *settling) stop(pods []api.Pod, order api.PodStop) {
-	order.GraceSeconds = s.rec.Job.Spec.GraceSeconds
-	for _, p := range pods {
-		ordered := p.Stop != nil && (p.Stop.State == api.PodCancelled || p.Stop.State == order.State)
-		if p.State.Ended() || ordered || s.stopping(p.Key) {
-			continue
-		}
-		s.unit.Stops = append(s.unit.Stops, api.PodStopOrder{Key: p.Key, Stop: order})
-		s.changed = true
-	}
-}
-
-func (s *settling) stopping(key api.PodKey) bool {
-	return slices.ContainsFunc(s.unit.Stops, func(o api.PodStopOrder) bool { return o.Key == key })
-}
-
-// judge settles open dependencies, and cancels what they forbid for good.
-func (s *settling) judge() {
-	s.unit.Dependencies = nil
-	if len(s.rec.Dependencies) == 0 || s.st.Counts.Waiting == 0 {
-		return
-	}
-	list := slices.Clone(s.rec.Dependencies)
-	for i := range list {
-		s.judgeOne(i, &list[i])
-	}
-	s.release(list)
-	if sum := scheduler.Dependencies(&s.rec.Job.Spec, list, s.now); sum.Never && !s.rec.Job.Spec.KeepOnInvalidDependency {
-		s.cancelWaiting(s.st.Waiting)
-		s.st.Reason, s.st.Message = api.ReasonDependencyNever, sum.Message
-	}
-}
-
-func (s *settling) judgeOne(position int, d *api.DependencyState) {
-	if d.Met || d.Failed {
-		return
-	}
-	v := scheduler.Judge(*d, s.now)
-	if _, byTask := s.released[position]; byTask && v == scheduler.Failed {
-		v = scheduler.Met // each task goes its own way, see release
-	}
-	d.Met, d.Failed = v == scheduler.Met, v == scheduler.Failed
-	if v != scheduler.Open {
-		s.unit.Dependencies = append(s.unit.Dependencies, api.DependencySettled{Position: position, Met: d.Met})
-		s.changed = true
-	}
-}
-
-// release keeps Status.Released: what the aftercorr dependencies let go. A task whose counterpart has
-// ended otherwise can never start.
-func (s *settling) release(list []api.DependencyState) {
-	isCorr := func(d api.DependencyState) bool { return d.Kind == api.DependencyAfterCorr }
-	isOpen := func(d api.DependencyState) bool { return !d.Met && !d.Failed }
-	if !slices.ContainsFunc(list, isCorr) || !slices.ContainsFunc(s.rec.Dependencies, isOpen) {
-		return // none, or all settled for good
-	}
-	free := s.letGo(list)
-	if !slices.Equal(free, s.st.Released) {
-		s.st.Released, s.changed = free, true
-	}
-	lost := s.st.Waiting.Minus(free)
-	if len(lost) == 0 || slices.ContainsFunc(list, isOpen) || s.rec.Job.Spec.KeepOnInvalidDependency {
-		return
-	}
-	s.cancelWaiting(lost)
-	s.st.Reason = api.ReasonDependencyNever
-	s.st.Message = "the same task of the job that it follows did not complete (aftercorr)"
-}
-
-// letGo is what all dependencies together let go, or what any of them does.
-func (s *settling) letGo(list []api.DependencyState) api.Ranges {
-	all := api.RangesOf(api.Range{From: 0, To: s.array.Len()})
-	either, both := api.Ranges(nil), all
-	for i, d := range list {
-		var own api.Ranges
-		if d.Met {
-			own = all
-		}
-		if tasks, byTask := s.released[i]; byTask {
-			own = tasks
-		}
-		either = either.Union(own)
-		if d.Kind == api.DependencyAfterCorr {
-			both = both.Intersect(own)
-		}
-	}
-	if s.rec.Job.Spec.DependencyAny {
-		return either
-	}
-	return both
-}
-
 func (s *settling) event(reason api.Reason, message string, key *api.PodKey) {
 	s.unit.Events = append(s.unit.Events, api.Event{
-		At: s.now, Kind: api.KindJob, Object: s.rec.Job.ID.String(), Pod: key, Reason: reason, Message: message, Actor: leader,
+		At: s.now, Kind: api.KindJob, Object: s.rec.Job.ID.String(), Pod: key, Reason: reason, Message: message,
+		Actor: leader,
 	})
 }

@@ -41,12 +41,30 @@ var endStates = []struct {
 	words  string
 	count  func(c api.JobCounts) int64
 }{
-	{api.JobFailed, api.ReasonExitCode, "failed", func(c api.JobCounts) int64 { return c.Failed }},
-	{api.JobOutOfMemory, api.ReasonOutOfMemory, "ran out of memory", func(c api.JobCounts) int64 { return c.OutOfMemory }},
-	{api.JobTimeout, api.ReasonTimeLimit, "reached the time limit", func(c api.JobCounts) int64 { return c.Timeout }},
-	{api.JobNodeFailed, api.ReasonNodeLost, "were lost with their nodes", func(c api.JobCounts) int64 { return c.NodeFailed }},
-	{api.JobCancelled, api.ReasonCancelled, "were cancelled", func(c api.JobCounts) int64 { return c.Cancelled }},
-	{api.JobCompleted, api.ReasonNone, "completed", func(c api.JobCounts) int64 { return c.Completed }},
+	{
+		api.JobFailed, api.ReasonExitCode, "failed",
+		func(c api.JobCounts) int64 { return c.Failed },
+	},
+	{
+		api.JobOutOfMemory, api.ReasonOutOfMemory, "ran out of memory",
+		func(c api.JobCounts) int64 { return c.OutOfMemory },
+	},
+	{
+		api.JobTimeout, api.ReasonTimeLimit, "reached the time limit",
+		func(c api.JobCounts) int64 { return c.Timeout },
+	},
+	{
+		api.JobNodeFailed, api.ReasonNodeLost, "were lost with their nodes",
+		func(c api.JobCounts) int64 { return c.NodeFailed },
+	},
+	{
+		api.JobCancelled, api.ReasonCancelled, "were cancelled",
+		func(c api.JobCounts) int64 { return c.Cancelled },
+	},
+	{
+		api.JobCompleted, api.ReasonNone, "completed",
+		func(c api.JobCounts) int64 { return c.Completed },
+	},
 }
 
 // endState is the worst end of the instances; a job that was cancelled as a whole is cancelled.
@@ -99,9 +117,15 @@ func tally(c api.JobCounts) string {
 
 // endReasons are the reasons of ends that carry none of their own.
 var endReasons = map[api.PodState]api.Reason{
-	api.PodFailed: api.ReasonExitCode, api.PodTimeout: api.ReasonTimeLimit, api.PodOutOfMemory: api.ReasonOutOfMemory,
-	api.PodCancelled: api.ReasonCancelled, api.PodPreempted: api.ReasonPreempted, api.PodNodeFailed: api.ReasonNodeLost,
-	api.PodShimLost: api.ReasonShimLost, api.PodRefused: api.ReasonStale, api.PodStartFailed: api.ReasonNode,
+	api.PodFailed:      api.ReasonExitCode,
+	api.PodTimeout:     api.ReasonTimeLimit,
+	api.PodOutOfMemory: api.ReasonOutOfMemory,
+	api.PodCancelled:   api.ReasonCancelled,
+	api.PodPreempted:   api.ReasonPreempted,
+	api.PodNodeFailed:  api.ReasonNodeLost,
+	api.PodShimLost:    api.ReasonShimLost,
+	api.PodRefused:     api.ReasonStale,
+	api.PodStartFailed: api.ReasonNode,
 }
 
 func reasonOf(p api.Pod) api.Reason {

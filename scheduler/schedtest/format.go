@@ -14,7 +14,8 @@ func Format(p api.Plan) string {
 		i += formatBinds(&b, p.Binds[i:])
 	}
 	for _, h := range p.Holds {
-		fmt.Fprintf(&b, "hold %s of %s for %d from %s\n", formatResources(h.Resources), h.Node, h.Job, offset(h.Until))
+		fmt.Fprintf(&b, "hold %s of %s for %d from %s\n",
+			formatResources(h.Resources), h.Node, h.Job, offset(h.Until))
 	}
 	for _, r := range p.Reasons {
 		fmt.Fprintf(&b, "reason %d %s: %s\n", r.Job, orNone(r.Reason), r.Message)
@@ -52,7 +53,8 @@ func formatBinds(b *strings.Builder, binds []api.Bind) int {
 }
 
 func formatResources(r api.Resources) string {
-	return fmt.Sprintf("cpus=%s memory=%s", api.FormatCPUs(r.CPUMillis), strings.ReplaceAll(api.FormatBytes(r.MemoryBytes), " ", ""))
+	memory := strings.ReplaceAll(api.FormatBytes(r.MemoryBytes), " ", "")
+	return fmt.Sprintf("cpus=%s memory=%s", api.FormatCPUs(r.CPUMillis), memory)
 }
 
 func orNone(r api.Reason) string {

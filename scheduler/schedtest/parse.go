@@ -167,7 +167,8 @@ func parseDependencies(text string) []api.DependencyState {
 			continue
 		}
 		fields := strings.Split(part, ":")
-		d := api.DependencyState{Dependency: api.Dependency{Kind: api.DependencyKind(fields[0]), OnIndex: api.NoIndex}}
+		d := api.DependencyState{}
+		d.Kind, d.OnIndex = api.DependencyKind(fields[0]), api.NoIndex
 		if len(fields) > 1 && fields[1] != "" {
 			parseTarget(&d, fields[1])
 		}
