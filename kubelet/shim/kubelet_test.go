@@ -110,9 +110,8 @@ func TestKilledKubelet(t *testing.T) {
 // TestStoppedKubelet pauses it: the shim keeps the time limit alone.
 func TestStoppedKubelet(t *testing.T) {
 	n := newNode(t)
-	spec := n.spec(t, trap)
-	spec.Stdout.Path = "out"
-	spec.TimeLimitMS, spec.GraceMS = 500, 20_000
+	spec := n.spec(t, "exec sleep 1000")
+	spec.TimeLimitMS, spec.GraceMS = 2000, 20_000
 	dir, name, kubelet := startByKubelet(t, n, spec)
 	require.NoError(t, kubelet.Process.Signal(unix.SIGSTOP))
 	var record shimapi.ExitRecord
@@ -122,7 +121,7 @@ func TestStoppedKubelet(t *testing.T) {
 		return err == nil
 	}, waitMax, poll)
 	require.Equal(t, shimapi.ReasonTimeout, record.Reason)
-	require.Equal(t, 3, record.ExitCode)
+	require.Equal(t, int(unix.SIGTERM), record.Signal)
 	require.NoError(t, n.driver.Remove(t.Context(), name))
 }
 
