@@ -58,8 +58,7 @@ func (a *app) whyOne(c *cobra.Command, cl *client.Client, p output.Printer, ref 
 // whyText writes an explanation as a person would tell it.
 func whyText(p output.Printer, e api.Explanation, now time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is %s: %s\n", api.Instance{Owner: e.Job, Index: e.Index},
-		p.Paint(stateColour(e.State), strings.ReplaceAll(e.State, "_", " ")), e.Summary)
+	b.WriteString(p.Paint(stateColour(e.State), e.Summary) + "\n")
 	for _, r := range e.Reasons {
 		if r.Message == e.Summary && r.Nodes == 0 && r.Until == nil {
 			continue // said already
