@@ -24,14 +24,14 @@ type Input struct {
 
 // Policy holds the knobs of the first policy.
 type Policy struct {
-	// Reservations is the number of blocked jobs, in queue order, whose start is protected from jobs
-	// behind them. Negative means none; 0 means DefaultReservations.
+	// Reservations is the number of blocked jobs of each partition, in queue order, whose start is
+	// protected from jobs behind them. Negative means none; 0 means DefaultReservations.
 	Reservations int
 }
 
 // The defaults of Input and Policy.
 const (
-	DefaultBudget       int64 = 5_000_000 // about a third of a second
+	DefaultBudget       int64 = 500_000 // about a quarter of a second
 	DefaultBindsMax           = 10_000
 	DefaultReservations       = 4
 )
@@ -64,7 +64,7 @@ type cycle struct {
 
 	holds    []hold
 	holdsOn  map[int32][]int
-	reserved int // blocked jobs with a hold
+	reserved map[string]int // blocked jobs with a hold, by partition
 
 	placed []placed // the overlay, in order
 	plan   api.Plan
@@ -94,7 +94,7 @@ func newCycle(view *View, in Input) *cycle {
 	c := &cycle{
 		view: view, in: in.withDefaults(), nodes: nodes, queue: queueOf(view),
 		members: map[string]map[string]bool{}, pools: map[string]*pool{},
-		versions: make([]uint32, len(nodes)), holdsOn: map[int32][]int{},
+		versions: make([]uint32, len(nodes)), holdsOn: map[int32][]int{}, reserved: map[string]int{},
 	}
 	for name, p := range view.Partitions {
 		if len(p.Spec.NodeNames) == 0 {
@@ -115,11 +115,15 @@ func (c *cycle) resumeHolds() {
 	if c.in.Cursor == nil {
 		return
 	}
+	known := map[api.JobID]bool{}
 	for _, h := range c.in.Holds {
+		if j := c.find(h.Job); j != nil && !known[h.Job] {
+			known[h.Job] = true
+			c.reserved[j.Spec.Partition]++
+		}
 		for i, n := range c.nodes {
 			if n.Name == h.Node {
 				c.addHold(hold{job: h.Job, node: int32(i), at: h.Until, need: h.Resources})
-				c.reserved++
 			}
 		}
 	}
@@ -192,11 +196,11 @@ func (c *cycle) group(g group, room int64) (done int64, why block) {
 
 // blocked protects the start of the first blocked jobs from those behind them.
 func (c *cycle) blocked(j *Job, shapes []*shape) {
-	if c.reserved >= c.in.Policy.Reservations {
+	if c.reserved[j.Spec.Partition] >= c.in.Policy.Reservations {
 		return
 	}
 	if _, ok := c.reserve(j, shapes); ok {
-		c.reserved++
+		c.reserved[j.Spec.Partition]++
 	}
 }
 

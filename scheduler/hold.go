@@ -79,7 +79,7 @@ func (c *cycle) addHold(h hold) {
 		h.extra = h.extra.Sub(other.need)
 		other.extra = other.extra.Sub(h.need)
 	}
-	if c.isExclusive(h.job) {
+	if j := c.find(h.job); j != nil && j.Spec.Exclusive {
 		h.extra = api.Resources{}
 	}
 	c.holdsOn[h.node] = append(c.holdsOn[h.node], len(c.holds))
@@ -89,13 +89,14 @@ func (c *cycle) addHold(h hold) {
 	})
 }
 
-func (c *cycle) isExclusive(id api.JobID) bool {
+// find is the waiting job with that id, or nil.
+func (c *cycle) find(id api.JobID) *Job {
 	for _, j := range c.queue {
 		if j.ID == id {
-			return j.Spec.Exclusive
+			return j
 		}
 	}
-	return false
+	return nil
 }
 
 // soonest finds the node on which a pod of the shape can start first, beside what is chosen already.

@@ -45,6 +45,9 @@ func (l *Loop) commitBatch(ctx context.Context, c api.Commit) error {
 		}
 		l.metrics.Binds += uint64(len(unit.Binds))
 		l.world.committed(unit, c.Now)
+		if unit.Status.State.Ended() {
+			delete(l.ids, unit.ID)
+		}
 	}
 	for _, n := range c.Nodes {
 		l.world.nodeBecame(n)
@@ -213,6 +216,7 @@ func (l *Loop) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.world = nil
+	l.cursor, l.holds = nil, nil
 	clear(l.ids)
 }
 
