@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/google/renameio/v2"
 
 	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/internal/clock"
 	"github.com/coxswain-hpc/coxswain/kubelet/cgroup"
 	"github.com/coxswain-hpc/coxswain/kubelet/checkpoint"
 	"github.com/coxswain-hpc/coxswain/kubelet/runtime/process"
@@ -62,13 +64,14 @@ func (k *Kubelet) Run(ctx context.Context) error {
 		cancel()
 		a.work.Wait()
 		a.runtime.Close()
+		prune(opts.Clock, node.Cgroups)
 	}()
 	return a.serve(ctx, node)
 }
 
 // serve restores and works.
 func (a *agent) serve(ctx context.Context, node step.Options) error {
-	if err := a.restore(ctx); err != nil {
+	if err := a.restore(); err != nil {
 		return err
 	}
 	if err := a.sweep(ctx, node); err != nil {
@@ -82,6 +85,22 @@ func (a *agent) serve(ctx context.Context, node step.Options) error {
 	a.beside(a.inspect)
 	a.run(ctx)
 	return nil
+}
+
+// How long the end of a kubelet waits for its own threads to leave the shims' group.
+const (
+	pruneTries = 10
+	prunePause = 5 * time.Millisecond
+)
+
+// prune removes our own directories from the control groups where no pod and no shim is left.
+func prune(c clock.Clock, driver cgroup.Driver) {
+	for range pruneTries {
+		if driver.Prune() != nil {
+			return // what is busy stays for the next run
+		}
+		_ = clock.Sleep(context.Background(), c, prunePause) // can't end early
+	}
 }
 
 // spoolDir is where the scripts are.

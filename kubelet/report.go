@@ -129,6 +129,10 @@ func usageOf(rec shimapi.ExitRecord) api.Usage {
 	if rec.Reason == shimapi.ReasonOutOfMemory {
 		out.PeakMemoryBytes = max(out.PeakMemoryBytes, min(u.MemoryPeak, rec.MemoryBytes))
 	}
+	if rec.MemoryBytes > 0 {
+		// A process's own figure has pages of shared files that count elsewhere.
+		out.PeakMemoryBytes = min(out.PeakMemoryBytes, rec.MemoryBytes)
+	}
 	if rec.StartedBoottimeNS != 0 {
 		out.ElapsedSeconds = seconds(rec.EndedBoottimeNS - rec.StartedBoottimeNS)
 		if out.PeakMemoryBytes == 0 {

@@ -172,6 +172,11 @@ func touch(t *testing.T, dir, name string) {
 
 func killShim(t *testing.T, b *bundle, key api.PodKey) {
 	t.Helper()
+	require.NoError(t, syscall.Kill(shimPID(t, b, key), syscall.SIGKILL))
+}
+
+func shimPID(t *testing.T, b *bundle, key api.PodKey) int {
+	t.Helper()
 	data, err := os.ReadFile(filepath.Join(b.opts.StateDir, "pods", key.PathName(), "state.json"))
 	require.NoError(t, err)
 	var state struct {
@@ -181,9 +186,7 @@ func killShim(t *testing.T, b *bundle, key api.PodKey) {
 	}
 	require.NoError(t, json.Unmarshal(data, &state))
 	require.Positive(t, state.Shim.PID)
-	shim, err := os.FindProcess(state.Shim.PID)
-	require.NoError(t, err)
-	require.NoError(t, shim.Kill())
+	return state.Shim.PID
 }
 
 func waitPID(t *testing.T, b *bundle, name string) int {
@@ -206,4 +209,31 @@ func waitGone(t *testing.T, pid int) {
 		data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 		return err != nil || strings.Contains(string(data), ") Z ")
 	}, patience, tick, "process %d lives", pid)
+}
+
+// TestAStoppedShimDoesNotKeepTheKubeletFromItsOtherPods: one shim is frozen when the kubelet comes
+// back.
+func TestAStoppedShimDoesNotKeepTheKubeletFromItsOtherPods(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	first := b.child()
+	frozen := b.script("sleep 600\n")
+	b.waitState(frozen, api.PodRunning)
+	kill(t, first)
+	pid := shimPID(t, b, frozen)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) }) // if the test failed
+	b.child()
+	other := b.script("exit 2\n")
+	require.Equal(t, 2, b.waitEnd(other).Exit.Code)
+
+	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+	b.alter(frozen, func(a *api.PodAssignment) {
+		a.State = api.PodRunning
+		a.Stop = &api.PodStop{State: api.PodCancelled, Reason: api.ReasonCancelled}
+	})
+	require.Equal(t, api.PodCancelled, b.waitEnd(frozen).State)
+	b.release(frozen)
+	b.release(other)
+	b.requireNothingLeft()
 }

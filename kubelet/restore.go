@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/internal/clock"
 	"github.com/coxswain-hpc/coxswain/kubelet/checkpoint"
 	"github.com/coxswain-hpc/coxswain/kubelet/reconcile"
 	"github.com/coxswain-hpc/coxswain/kubelet/runtime"
@@ -19,7 +20,7 @@ import (
 )
 
 // restore finds the pods of the kubelet before this one. It runs before the agent's goroutine.
-func (a *agent) restore(ctx context.Context) error {
+func (a *agent) restore() error {
 	records, broken, err := a.store.Load()
 	if err != nil {
 		return err
@@ -37,44 +38,52 @@ func (a *agent) restore(ctx context.Context) error {
 		a.log.Error("a pod's record can't be read", slog.String("dir", b.Dir), slog.Any("error", b.Err))
 	}
 	for _, r := range records {
-		if err := a.readopt(ctx, r); err != nil {
-			return err
-		}
+		a.readopt(r)
 	}
 	return nil
 }
 
-// readopt takes one pod back.
-func (a *agent) readopt(ctx context.Context, r checkpoint.Record) error {
-	key := r.Assignment.Key
+// readopt takes one pod back. Until its shim has answered, the pod counts as starting: it has its
+// room in the books, and nothing is decided about it.
+func (a *agent) readopt(r checkpoint.Record) {
 	p := &pod{record: r, onDisk: true, Pod: reconcile.Pod{
-		Assignment: r.Assignment, Epoch: r.Epoch, Phase: reconcile.PhaseRunning,
-		TimeLimitSeconds: r.Assignment.TimeLimitSeconds,
+		Assignment: r.Assignment, Epoch: r.Epoch, Phase: reconcile.PhaseStarting,
 	}}
+	a.pods[r.Assignment.Key] = p
 	if r.BootID != a.bootID {
-		a.pods[key] = p
 		a.afterBoot(p)
-		return nil
+		return
 	}
-	state, err := a.runtime.Adopt(ctx, a.ref(r.Assignment))
-	switch {
-	case errors.Is(err, runtime.ErrNeverStarted):
-		// The kubelet died between its record and the start: as if it had never come to this pod.
-		return a.store.Remove(key)
-	case errors.Is(err, runtime.ErrLost):
-		a.pods[key] = p
-		a.beside(func(ctx context.Context) { a.bury(ctx, p, r.Assignment, err) })
-		return nil
-	case err != nil:
-		return fmt.Errorf("restore the node's pods: %w", err)
+	a.beside(func(ctx context.Context) { a.adopt(ctx, p, r.Assignment) })
+}
+
+// adopt asks the shim of a pod until it answers: one that is itself stopped must not keep the
+// kubelet from its other pods.
+func (a *agent) adopt(ctx context.Context, p *pod, assignment api.PodAssignment) {
+	for failures := 1; ctx.Err() == nil; failures++ {
+		state, err := a.runtime.Adopt(ctx, a.ref(assignment))
+		switch {
+		case errors.Is(err, runtime.ErrNeverStarted):
+			// The kubelet died between its record and the start: as if it had never come to this pod.
+			a.untilDone(ctx, "remove an unused record", a.ref(assignment), func() error {
+				return a.store.Remove(assignment.Key)
+			})
+			a.post(func() { delete(a.pods, assignment.Key) })
+			return
+		case errors.Is(err, runtime.ErrLost):
+			a.bury(ctx, p, assignment, err)
+			return
+		case err == nil:
+			a.log.Info("adopted", slog.String("pod", assignment.Key.String()), slog.String("phase", string(state.Phase)))
+			if state.StartedUnixNS != 0 {
+				a.post(func() { a.started(p, unixTime(state.StartedUnixNS)) })
+			}
+			a.follow(ctx, p, assignment)
+			return
+		}
+		a.log.Error("a pod's shim does not answer", slog.String("pod", assignment.Key.String()), slog.Any("error", err))
+		_ = clock.Sleep(ctx, a.clock, min(retry.Min<<min(failures, 6), retry.Max)) // ends with ctx
 	}
-	a.pods[key] = p
-	a.log.Info("adopted", slog.String("pod", key.String()), slog.String("phase", string(state.Phase)))
-	if state.StartedUnixNS != 0 {
-		a.started(p, unixTime(state.StartedUnixNS))
-	}
-	a.beside(func(ctx context.Context) { a.follow(ctx, p, r.Assignment) })
-	return nil
 }
 
 // bury kills what a lost shim left, and reports it.

@@ -10,12 +10,15 @@ import (
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/kubelet/checkpoint"
 	"github.com/coxswain-hpc/coxswain/kubelet/reconcile"
+	"github.com/coxswain-hpc/coxswain/kubelet/runtime"
 	"github.com/coxswain-hpc/coxswain/kubelet/step"
 )
 
 const (
 	// startTimeout bounds a start: a working directory on a dead file server would hold it for ever.
 	startTimeout = 2 * time.Minute
+	// startHold is how long a start keeps others waiting.
+	startHold = 3 * time.Second
 	// templateWait is between tries to start a pod whose template has not come; after
 	// templateTries of them the attempt fails on this node.
 	templateWait  = 2 * time.Second
@@ -93,12 +96,11 @@ func (a *agent) live(ctx context.Context, p *pod, l launch) {
 // before a process can exist: a kubelet that dies earlier leaves nothing but residue, and starts the
 // pod afresh when it is back.
 func (a *agent) launch(ctx context.Context, p *pod, l launch) (time.Time, error) {
-	select {
-	case a.starts <- struct{}{}:
-		defer func() { <-a.starts }()
-	case <-ctx.Done():
-		return time.Time{}, context.Cause(ctx)
+	leave, err := a.enterStart(ctx)
+	if err != nil {
+		return time.Time{}, err
 	}
+	defer leave()
 	prepared := &step.Pod{Assignment: l.assignment, Template: l.template, Node: a.opts.Node, StartAt: a.clock.Now()}
 	if err := a.steps.Prepare(ctx, prepared); err != nil {
 		return time.Time{}, err
@@ -120,20 +122,49 @@ func (a *agent) launch(ctx context.Context, p *pod, l launch) (time.Time, error)
 	return unixTime(state.StartedUnixNS), nil
 }
 
+// enterStart waits for a place among the starts. It is given up after a while, whether or not the
+// start is through: some working directories on a dead file server must not hold up everybody.
+func (a *agent) enterStart(ctx context.Context) (leave func(), err error) {
+	select {
+	case a.starts <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	done := make(chan struct{})
+	go func() {
+		timer := a.clock.NewTimer(startHold)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+		}
+		<-a.starts
+	}()
+	return func() { close(done) }, nil
+}
+
 // failed ends an attempt whose start went wrong on this side.
 func (a *agent) failed(ctx context.Context, p *pod, assignment api.PodAssignment, err error) {
 	a.log.Error("start failed", slog.String("pod", assignment.Key.String()), slog.Any("error", err))
 	a.kill(ctx, a.ref(assignment))
 	a.cleanup(ctx, assignment)
-	failure := step.FailureOf(err)
+	report := a.failureReport(assignment.Key, err)
 	a.post(func() {
 		a.noteDisk(err)
-		a.ended(p, api.PodReport{
-			Key: assignment.Key, State: failure.State, At: a.clock.Now(),
-			Exit: &api.PodExit{Reason: failure.Reason, Message: failure.Message},
-		})
+		a.ended(p, report)
 		a.cleanedUp(p)
 	})
+}
+
+func (a *agent) failureReport(key api.PodKey, err error) api.PodReport {
+	if errors.Is(err, runtime.ErrLost) {
+		return a.lostReport(key, err) // the user's program may have begun
+	}
+	failure := step.FailureOf(err)
+	return api.PodReport{
+		Key: key, State: failure.State, At: a.clock.Now(),
+		Exit: &api.PodExit{Reason: failure.Reason, Message: failure.Message},
+	}
 }
 
 // follow waits for the end of a pod that runs, says so, and cleans up. The report goes out first: the

@@ -42,7 +42,8 @@ var (
 type Runtime interface {
 	// Start starts the pod and returns its state once the main process runs. A start that fails
 	// before the user's first instruction is no error: the state then has no start time, and Wait
-	// gives a record that says why. After an error, Kill must be called.
+	// gives a record that says why. After an error, Kill must be called; ErrLost among them means that
+	// the user's program may have begun.
 	Start(ctx context.Context, pod Pod, spec shimapi.Spec) (shimapi.State, error)
 	// Adopt finds a pod that an earlier process of the kubelet started, once, before other calls
 	// for it. It gives ErrNeverStarted or ErrLost (then Kill must be called), and no error for a pod

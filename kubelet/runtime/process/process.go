@@ -41,7 +41,10 @@ func New(starter *shim.Starter, cgroups cgroup.Driver) *Runtime {
 // Start implements runtime.Runtime.
 func (r *Runtime) Start(ctx context.Context, pod runtime.Pod, spec shimapi.Spec) (shimapi.State, error) {
 	c, err := r.starter.Start(ctx, pod.Dir, spec)
-	if err != nil {
+	switch {
+	case errors.Is(err, shim.ErrLost):
+		return shimapi.State{}, fmt.Errorf("%w: %w", runtime.ErrLost, err)
+	case err != nil:
 		return shimapi.State{}, err
 	}
 	r.put(pod, c)
