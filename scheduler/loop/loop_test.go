@@ -470,3 +470,32 @@ func TestCheckFeasible(t *testing.T) {
 	require.Equal(t, api.CodeImpossible, api.CodeOf(err))
 	require.ErrorContains(t, err, "the nearest, n1, has 4 CPUs")
 }
+
+func TestExplainBesideSteps(t *testing.T) {
+	t.Parallel()
+	b := setup(t, "n1", "n2")
+	b.store.submit(1, array("0-99%8"))
+	b.step()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 200 {
+			_, err := b.loop.Explain(context.Background(), 1, 99)
+			if err == nil {
+				err = b.loop.CheckFeasible(context.Background(), b.store.job(1).Job.Spec)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			b.loop.Metrics()
+		}
+	}()
+	for !b.store.job(1).Job.Status.State.Ended() {
+		for _, p := range b.store.livePods() {
+			b.store.report(p.Key, api.PodEvent{State: api.PodCompleted, At: noon, Exit: &api.PodExit{}})
+		}
+		b.loop.Step(context.Background())
+	}
+	<-done
+	require.EqualValues(t, 100, b.store.job(1).Job.Status.Counts.Completed)
+}
