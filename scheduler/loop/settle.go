@@ -58,6 +58,7 @@ type settling struct {
 	rows    map[int64]api.JobIndex // by ordinal
 	unit    api.JobCommit
 	ended   *api.Pod // the pod that decided the last instance that ended
+	never   string   // which dependency can't be met any more, if that was found now
 	changed bool
 }
 

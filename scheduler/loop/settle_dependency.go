@@ -21,7 +21,7 @@ func (s *settling) judge() {
 	sum := scheduler.Dependencies(&s.rec.Job.Spec, list, s.now)
 	if sum.Never && !s.rec.Job.Spec.KeepOnInvalidDependency {
 		s.cancelWaiting(s.st.Waiting)
-		s.st.Reason, s.st.Message = api.ReasonDependencyNever, sum.Message
+		s.never = sum.Message
 	}
 }
 
@@ -57,8 +57,7 @@ func (s *settling) release(list []api.DependencyState) {
 		return
 	}
 	s.cancelWaiting(lost)
-	s.st.Reason = api.ReasonDependencyNever
-	s.st.Message = "the same task of the job that it follows did not complete (aftercorr)"
+	s.never = "the same task of the job that it follows did not complete (aftercorr)"
 }
 
 // letGo is what all dependencies together let go, or what any of them does.

@@ -28,9 +28,7 @@ func (s *settling) end() {
 	at := s.now
 	s.st.EndedAt = &at
 	s.st.State = endState(s.st.Counts, s.rec.CancelWanted)
-	if s.st.Reason != api.ReasonDependencyNever {
-		s.st.Reason, s.st.Message = s.why()
-	}
+	s.st.Reason, s.st.Message = s.why()
 	s.event(s.st.Reason, fmt.Sprintf("ended as %s: %s", s.st.State, s.st.Message), nil)
 }
 
@@ -82,6 +80,9 @@ func endState(c api.JobCounts, cancelled bool) api.JobState {
 
 // why is the reason and the sentence of a job that ended.
 func (s *settling) why() (api.Reason, string) {
+	if s.never != "" {
+		return api.ReasonDependencyNever, s.never
+	}
 	if s.rec.CancelWanted && s.st.State == api.JobCancelled {
 		return api.ReasonCancelled, "cancelled by " + orSomebody(s.rec.CancelBy)
 	}
