@@ -14,15 +14,16 @@ import (
 
 // SQLSTATE codes that mean something to us.
 const (
-	stateUnique           = "23505"
-	stateSerialization    = "40001"
-	stateDeadlock         = "40P01"
-	stateLockNotAvailable = "55P03"
-	stateDiskFull         = "53100"
-	stateUndefinedTable   = "42P01"
-	stateReadOnly         = "25006"
-	stateDuplicateTable   = "42P07"
-	stateCheckViolation   = "23514"
+	stateUnique            = "23505"
+	stateSerialization     = "40001"
+	stateDeadlock          = "40P01"
+	stateLockNotAvailable  = "55P03"
+	stateDiskFull          = "53100"
+	stateUndefinedTable    = "42P01"
+	stateReadOnly          = "25006"
+	stateDuplicateTable    = "42P07"
+	stateIdleInTransaction = "25P03"
+	stateCheckViolation    = "23514"
 )
 
 // interpretError is the one place where errors of the driver become errors of ours. doing says what
@@ -66,7 +67,7 @@ func isOutage(state string) bool {
 	case "08", "53", "57", "58":
 		return true
 	}
-	return state == stateReadOnly || state == stateLockNotAvailable
+	return state == stateReadOnly || state == stateLockNotAvailable || state == stateIdleInTransaction
 }
 
 func advice(state string) string {

@@ -41,6 +41,17 @@ func (w *where) when(use bool, condition, name string, value any) {
 	}
 }
 
+// whether adds one of two conditions, written out as the partial indexes have them.
+func (w *where) whether(choice *bool, yes, no string) {
+	switch {
+	case choice == nil:
+	case *choice:
+		w.parts = append(w.parts, yes)
+	default:
+		w.parts = append(w.parts, no)
+	}
+}
+
 func (w *where) sql() string {
 	if len(w.parts) == 0 {
 		return "true"
@@ -76,7 +87,7 @@ func (s *Store) ListJobs(ctx context.Context, f JobFilter) (jobs []api.Job, next
 	w.when(f.Partition != "", "job.spec->>'partition' = @partition", "partition", f.Partition)
 	w.when(f.Name != "", "job.name = @name", "name", f.Name)
 	w.when(len(f.States) > 0, "job.state = ANY(@states)", "states", texts(f.States))
-	w.when(f.Ended != nil, "(job.ended_at IS NOT NULL) = @ended", "ended", f.Ended)
+	w.whether(f.Ended, "job.ended_at IS NOT NULL", "job.ended_at IS NULL")
 	w.when(len(f.IDs) > 0, "job.id = ANY(@ids)", "ids", int64s(f.IDs))
 	rows, err := s.pool.Query(ctx,
 		"SELECT job.* FROM job WHERE "+w.sql()+" ORDER BY job.id DESC LIMIT @limit", w.args)
@@ -145,10 +156,7 @@ func (s *Store) ListPods(ctx context.Context, f PodFilter) (pods []api.Pod, next
 	w.when(f.Index != nil, "p.idx = @index", "index", f.Index)
 	w.when(f.Node != "", "p.node = @node", "node", f.Node)
 	w.when(f.User != "", "j.user_name = @user", "user", f.User)
-	w.when(f.Live != nil, "(p.released_at IS NULL) = @live", "live", f.Live)
-	if f.Live != nil && *f.Live {
-		w.parts = append(w.parts, "p.released_at IS NULL") // the form that the index on live pods has
-	}
+	w.whether(f.Live, "p.released_at IS NULL", "p.released_at IS NOT NULL")
 	rows, err := s.pool.Query(ctx, `SELECT p.*, (j.spec->>'time_limit_seconds')::bigint AS time_limit_seconds
 		FROM pod AS p JOIN job AS j ON j.id = p.owner
 		WHERE `+w.sql()+` ORDER BY p.owner, p.idx, p.rank, p.attempt LIMIT @limit`, w.args)

@@ -40,11 +40,16 @@ const (
 	applicationName = "cox-server"
 )
 
-// sessionSettings keep Postgres to the plans that all our statements are written for: a few keys,
-// each looked up in an index. A plan that was cached while a table was nearly empty would else
-// read all of it, until statistics arrive, in the very minute in which a new cluster's first array
-// runs. They are no startup parameters, since session poolers refuse those that they don't know.
-const sessionSettings = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off"
+// sessionSettings are no startup parameters, since session poolers refuse those that they don't
+// know.
+//
+// Postgres is kept to the plans that all our statements are written for: a few keys, each looked
+// up in an index. A plan that was cached while a table was nearly empty would else read all of it,
+// until statistics arrive, in the very minute in which a new cluster's first array runs.
+//
+// A server that is paused in the middle of a transaction must not hold up the leader for long.
+const sessionSettings = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " +
+	"SET jit = off; SET idle_in_transaction_session_timeout = '10s'"
 
 // WithDefaults returns the options with every unset field filled.
 func (o Options) WithDefaults() Options {
