@@ -76,6 +76,7 @@ var accessCases = map[string]struct {
 	"renew-kubelet":    {`{}`, closed},
 	"kubelet-stream":   {"", closed},
 	"kubelet-session":  {"", closed},
+	"server-session":   {"", closed}, // another server: TestSessionsFindTheirServer
 	"healthz":          {"", open},
 	"readyz":           {"", open},
 	"openapi":          {"", open},

@@ -43,6 +43,7 @@ func documentRaw(doc *huma.OpenAPI) {
 		{"attach-job", "/v1/jobs/{id}/attach", "WebSocket to the standard streams of an attached job (SessionFrame)"},
 		{"job-logs", "/v1/jobs/{id}/logs", "WebSocket that reads an output file (SessionFrame)"},
 		{"kubelet-stream", "/v1/kubelets/stream", "WebSocket: the control stream of a kubelet"},
+		{"server-session", "/v1/servers/sessions", "WebSocket between servers: a session with a node whose stream is there"},
 		{"kubelet-session", "/v1/kubelets/sessions/{id}", "WebSocket: a kubelet serves a session that it was asked for"},
 	} {
 		doc.AddOperation(&huma.Operation{

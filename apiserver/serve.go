@@ -123,6 +123,7 @@ func (s *Server) secure(tcp net.Listener) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.peers.Store(&http.Client{Transport: &http.Transport{TLSClientConfig: a.ClientTLS(leaf), TLSHandshakeTimeout: headerTimeout}})
 	return tls.NewListener(tcp, a.ServerTLS(leaf)), nil
 }
 

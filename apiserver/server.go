@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync/atomic"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -110,7 +111,9 @@ type Server struct {
 	renewals *renewals
 	sessions *sessionBroker
 	metrics  *metrics
-	random   func([]byte) (int, error)
+	// peers dials other servers as this one; nil without a TLS listener.
+	peers  atomic.Pointer[http.Client]
+	random func([]byte) (int, error)
 	// life ends with Run: streams, watchers and sessions end with it.
 	life    context.Context
 	endLife context.CancelFunc
@@ -171,6 +174,7 @@ func (s *Server) routes() {
 		r.Get("/v1/watch", s.raw("watch", s.watch))
 		r.Get("/v1/jobs/{id}/attach", s.raw("attach-job", s.attach))
 		r.Get("/v1/jobs/{id}/logs", s.raw("job-logs", s.logs))
+		r.Get("/v1/servers/sessions", s.raw("server-session", s.serverSession))
 		r.Get("/v1/kubelets/stream", s.raw("kubelet-stream", s.kubeletStream))
 		r.Get("/v1/kubelets/sessions/{id}", s.raw("kubelet-session", s.kubeletSession))
 		s.huma = humachi.New(r, humaConfig(s.options.Version))

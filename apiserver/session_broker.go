@@ -49,8 +49,16 @@ func newSessionBroker(s *Server) *sessionBroker {
 	return &sessionBroker{server: s, waiting: map[string]*waitingSession{}}
 }
 
-// open asks the pod's node for a session and waits for its kubelet. The caller closes socket.done.
+// open begins a session with the pod's node, wherever its stream is. The caller closes socket.done.
 func (b *sessionBroker) open(ctx context.Context, request api.SessionRequest, pod api.NodeAssignment) (*kubeletSocket, error) {
+	if b.server.streams.find(pod.Node) != nil {
+		return b.openHere(ctx, request, pod)
+	}
+	return b.forward(ctx, request, pod)
+}
+
+// openHere asks a node whose stream is on this server, and waits for its kubelet to dial.
+func (b *sessionBroker) openHere(ctx context.Context, request api.SessionRequest, pod api.NodeAssignment) (*kubeletSocket, error) {
 	stream := b.server.streams.find(pod.Node)
 	if stream == nil {
 		return nil, api.Errorf(api.CodeUnavailable, "node %s is not connected to this server; try again later", pod.Node)

@@ -144,3 +144,38 @@ func firstFrame(t testing.TB, c *client.Client, id api.JobID) error {
 	_, err = session.Receive(ctx)
 	return err
 }
+
+func TestSessionsFindTheirServer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := b.second()
+	k := b.join("n1")
+	stream := b.dial(k, "n1", "boot1")
+	b.welcome(stream)
+	job := b.submit(adaUID, attached)
+	key := b.bind(b.lead(), job, "n1")
+	require.Eventually(t, func() bool {
+		servers, err := b.store.ListServers(t.Context())
+		return err == nil && len(servers) == 2
+	}, patience, 10*time.Millisecond)
+
+	session, err := other.user(adaUID).Attach(within(t), job.ID, api.NoIndex)
+	require.NoError(t, err)
+	defer session.Close()
+	m := stream.until(func(m api.ServerMessage) bool { return m.Session != nil })
+	require.Equal(t, key, m.Session.Pod)
+	node, err := k.Session(within(t), m.Session.ID)
+	require.NoError(t, err)
+	defer node.Close()
+	require.NoError(t, session.Send(within(t), api.SessionFrame{Kind: "stdin", Data: []byte("far")}))
+	frame, err := node.Receive(within(t))
+	require.NoError(t, err)
+	require.Equal(t, "far", string(frame.Data))
+	require.NoError(t, node.Send(within(t), api.SessionFrame{Kind: "exit", Exit: &api.PodExit{}}))
+	node.Finish()
+	frame, err = session.Receive(within(t))
+	require.NoError(t, err)
+	require.Equal(t, "exit", frame.Kind)
+	_, err = session.Receive(within(t))
+	require.ErrorIs(t, err, client.ErrSessionEnded)
+}

@@ -99,6 +99,21 @@ func setup(t testing.TB, change ...func(*apiserver.Options)) *bundle {
 	return b
 }
 
+// second is another server on the same database, with a pool of its own.
+func (b *bundle) second() *bundle {
+	b.t.Helper()
+	s, err := store.Open(context.Background(), store.Options{DSN: b.dsn, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(b.t, err)
+	b.t.Cleanup(s.Close)
+	o := &bundle{t: b.t, store: s, dsn: b.dsn, authority: b.authority}
+	o.server, err = apiserver.New(apiserver.Options{
+		Store: s, Authority: b.authority, Names: people, Logger: slog.New(slog.DiscardHandler), ClusterName: "test", ServerID: "s2",
+	})
+	require.NoError(b.t, err)
+	o.serve(b.t.TempDir())
+	return o
+}
+
 func (b *bundle) serve(dir string) {
 	b.socket = filepath.Join(dir, "cox.sock")
 	unix, err := net.Listen("unix", b.socket)

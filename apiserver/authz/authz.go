@@ -23,6 +23,7 @@ const (
 	RulePrivate  Rule = "private"  // a user, and then the object's owner alone: not even admins
 	RuleAdmin    Rule = "admin"    // admins
 	RuleNode     Rule = "node"     // a kubelet, about itself
+	RuleServer   Rule = "server"   // another server of this cluster
 	RuleJoin     Rule = "join"     // whoever holds a join token, which the handler checks
 	RuleObserver Rule = "observer" // admins, and servers of this cluster
 )
@@ -76,6 +77,7 @@ var table = map[string]Rule{
 	"renew-kubelet":    RuleNode,
 	"kubelet-stream":   RuleNode,
 	"kubelet-session":  RuleNode,
+	"server-session":   RuleServer,
 	"healthz":          RulePublic,
 	"readyz":           RulePublic,
 	"openapi":          RulePublic,
@@ -127,6 +129,7 @@ var audience = map[Rule]string{
 	RulePrivate:  "users of the cluster",
 	RuleAdmin:    "admins",
 	RuleNode:     "kubelets",
+	RuleServer:   "servers",
 	RuleObserver: "admins and servers",
 }
 
@@ -139,6 +142,8 @@ func allowed(rule Rule, c authn.Caller) bool {
 		return isUser && c.Admin
 	case RuleObserver:
 		return isUser && c.Admin || c.Server != ""
+	case RuleServer:
+		return c.Server != ""
 	case RuleNode:
 		return c.Node != ""
 	case RulePublic, RuleJoin:
