@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/internal/clock"
 	"github.com/coxswain-hpc/coxswain/scheduler"
 )
 
@@ -137,16 +138,41 @@ func explainRecord(rec api.JobRecord, index int64, now time.Time) api.Explanatio
 	return e
 }
 
+// feasibleWait bounds how long a refusal waits for the world to catch up with the store.
+const feasibleWait = 2 * time.Second
+
 // CheckFeasible fails with api.CodeImpossible when no node of today could ever run the job. It fails
-// with api.ErrNotLeader when another server leads.
-func (l *Loop) CheckFeasible(_ context.Context, spec api.JobSpec) error {
+// with api.ErrNotLeader when another server leads. The world may lag behind the store (a node has
+// just registered): a refusal stands only if the store has no newer nodes or partitions.
+func (l *Loop) CheckFeasible(ctx context.Context, spec api.JobSpec) error {
+	ctx, cancel := context.WithTimeout(ctx, feasibleWait)
+	defer cancel()
+	for {
+		cursor, err := l.feasible(spec)
+		if api.CodeOf(err) != api.CodeImpossible {
+			return err
+		}
+		newer, lookErr := l.store.Changes(ctx, cursor)
+		if lookErr != nil || len(newer.Nodes) == 0 && len(newer.Partitions) == 0 {
+			return err
+		}
+		if clock.Sleep(ctx, l.clock, feasiblePoll) != nil {
+			return err
+		}
+	}
+}
+
+// feasiblePoll lies between two looks at whether the loop has caught up.
+const feasiblePoll = 10 * time.Millisecond
+
+func (l *Loop) feasible(spec api.JobSpec) (api.Cursor, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.world == nil {
-		return errElsewhere
+		return api.Cursor{}, errElsewhere
 	}
 	if sentence, impossible := scheduler.Impossible(l.world.view(l.clock.Now()), spec); impossible {
-		return api.Errorf(api.CodeImpossible, "%s", sentence)
+		return l.world.cursor, api.Errorf(api.CodeImpossible, "%s", sentence)
 	}
-	return nil
+	return api.Cursor{}, nil
 }
