@@ -34,8 +34,8 @@ func (c *cycle) explain(j *Job, index int64, ahead int) (api.Explanation, bool) 
 		return e, false
 	}
 	for i := range gates {
-		if why, shut := gates[i].shut(c, j); shut {
-			e.Reasons = append(e.Reasons, why.explained())
+		if gates[i].shut(c, j) {
+			e.Reasons = append(e.Reasons, gates[i].why(c, j).explained())
 		}
 	}
 	g := j.groupOf(ordinal)

@@ -21,20 +21,47 @@ func (b *block) keep(why block) {
 	}
 }
 
-// gates are the conditions of a job that have nothing to do with nodes, as a visible list; the first
-// that is shut is the main reason.
-var gates = []struct {
+// gate is a condition of a job that has nothing to do with nodes. The sentence is made only when it
+// is needed: most gates of most jobs are open.
+type gate struct {
 	name string
-	shut func(c *cycle, j *Job) (block, bool)
-}{
-	{"hold", func(_ *cycle, j *Job) (block, bool) {
-		return held(j.Spec.HeldByAdmin), j.Spec.Hold || j.Spec.HeldByAdmin
-	}},
-	{"partition", partitionShut},
-	{"dependency", func(_ *cycle, j *Job) (block, bool) { return j.Dependency.block(), j.Dependency.shut() }},
-	{"begin_time", beginShut},
-	{"released", func(_ *cycle, j *Job) (block, bool) { return unreleased, j.corr && len(j.allowed()) == 0 }},
-	{"array_limit", func(_ *cycle, j *Job) (block, bool) { return arrayLimited(j), j.room() == 0 }},
+	shut func(c *cycle, j *Job) bool
+	why  func(c *cycle, j *Job) block
+}
+
+// gates is the visible list; the first that is shut is the main reason.
+var gates = []gate{
+	{
+		"hold",
+		func(_ *cycle, j *Job) bool { return j.Spec.Hold || j.Spec.HeldByAdmin },
+		func(_ *cycle, j *Job) block { return held(j.Spec.HeldByAdmin) },
+	},
+	{"partition", partitionShut, whyPartition},
+	{
+		"dependency",
+		func(_ *cycle, j *Job) bool { return j.Dependency.shut() },
+		func(_ *cycle, j *Job) block { return j.Dependency.block() },
+	},
+	{
+		"begin_time",
+		func(c *cycle, j *Job) bool { return j.Spec.BeginAt != nil && j.Spec.BeginAt.After(c.in.Now) },
+		func(_ *cycle, j *Job) block {
+			at := j.Spec.BeginAt.UTC()
+			return block{
+				reason: api.ReasonBeginTime, message: "its begin time is " + at.Format(time.RFC3339), until: at,
+			}
+		},
+	},
+	{
+		"released",
+		func(_ *cycle, j *Job) bool { return j.corr && len(j.allowed()) == 0 },
+		func(*cycle, *Job) block { return unreleased },
+	},
+	{
+		"array_limit",
+		func(_ *cycle, j *Job) bool { return j.room() == 0 },
+		func(_ *cycle, j *Job) block { return arrayLimited(j) },
+	},
 }
 
 var unreleased = block{
@@ -49,26 +76,21 @@ func held(byAdmin bool) block {
 	return block{reason: api.ReasonHeld, message: "held; cox release lets it go"}
 }
 
-func partitionShut(c *cycle, j *Job) (block, bool) {
+func partitionShut(c *cycle, j *Job) bool {
 	p, known := c.view.Partitions[j.Spec.Partition]
-	why := block{
-		reason: api.ReasonPartitionDown, message: fmt.Sprintf("partition %s starts no jobs now", j.Spec.Partition),
-	}
-	if !known {
-		why.message = fmt.Sprintf("partition %s does not exist any more", j.Spec.Partition)
-	}
-	return why, !known || p.Spec.Down
+	return !known || p.Spec.Down
 }
 
-func beginShut(c *cycle, j *Job) (block, bool) {
-	at := j.Spec.BeginAt
-	if at == nil || !at.After(c.in.Now) {
-		return block{}, false
+func whyPartition(c *cycle, j *Job) block {
+	if _, known := c.view.Partitions[j.Spec.Partition]; !known {
+		return block{
+			reason:  api.ReasonPartitionDown,
+			message: fmt.Sprintf("partition %s does not exist any more", j.Spec.Partition),
+		}
 	}
 	return block{
-		reason: api.ReasonBeginTime, until: *at,
-		message: "its begin time is " + at.UTC().Format(time.RFC3339),
-	}, true
+		reason: api.ReasonPartitionDown, message: fmt.Sprintf("partition %s starts no jobs now", j.Spec.Partition),
+	}
 }
 
 func arrayLimited(j *Job) block {
@@ -81,8 +103,8 @@ func arrayLimited(j *Job) block {
 // firstGate is the first shut gate of a job.
 func (c *cycle) firstGate(j *Job) (block, bool) {
 	for i := range gates {
-		if why, shut := gates[i].shut(c, j); shut {
-			return why, true
+		if gates[i].shut(c, j) {
+			return gates[i].why(c, j), true
 		}
 	}
 	return block{}, false

@@ -120,6 +120,9 @@ type group struct {
 // groups splits the allowed ordinals of a job: those without anything of their own first.
 func (j *Job) groups() []group {
 	allowed := j.allowed()
+	if len(j.Special) == 0 && len(allowed) > 0 {
+		return []group{{job: j, ordinals: allowed}}
+	}
 	var own []api.Range
 	var out []group
 	for i := range j.Special {

@@ -99,6 +99,7 @@ type Loop struct {
 	holds       []api.CapacityHold
 	reasonsAt   time.Duration
 	reasonsLeft bool
+	gaugedAt    time.Duration
 	refused     bool
 	refusals    int // steps in a row with a refused unit
 

@@ -206,7 +206,12 @@ func (l *Loop) rest(now time.Time) time.Duration {
 	return wait
 }
 
+// gauge counts what waits and lives, once a tick: it walks over all jobs.
 func (l *Loop) gauge() {
+	if l.clock.Boot()-l.gaugedAt < tick {
+		return
+	}
+	l.gaugedAt = l.clock.Boot()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.metrics.Waiting, l.metrics.Live = 0, 0

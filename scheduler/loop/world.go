@@ -22,6 +22,7 @@ type world struct {
 	accounts   map[string]api.Account
 	users      map[string]api.User
 
+	names      []string                         // of the nodes, sorted; nil when that has to be done anew
 	waiting    []*job                           // jobs with something waiting, in no order; may hold stale ones
 	dependents map[api.JobID]map[api.JobID]bool // other job → jobs with an open dependency on it
 	namesakes  map[namesake]map[api.JobID]bool  // open jobs of one user and name, for singleton
@@ -42,6 +43,8 @@ type job struct {
 	rec  api.JobRecord
 	pods map[api.PodKey]bool
 	view *scheduler.Job // nil when nothing waits
+	// queued: it stands in world.waiting, though perhaps with nothing waiting any more.
+	queued bool
 }
 
 // node is a machine with its books.
@@ -119,6 +122,7 @@ func (w *world) putNode(rec api.Node) {
 	if !known {
 		n = &node{pods: map[api.PodKey]bool{}}
 		w.nodes[rec.Name] = n
+		w.names = nil
 		for key, p := range w.pods {
 			if p.Node == rec.Name {
 				n.pods[key] = true
@@ -139,6 +143,7 @@ func (w *world) dropNode(name string) {
 			w.dirty[key.Owner] = true
 		}
 		delete(w.nodes, name)
+		w.names = nil
 	}
 }
 
@@ -253,14 +258,14 @@ func (w *world) rebook(key api.PodKey) {
 
 // refresh makes the scheduler's view of the job from its record.
 func (w *world) refresh(j *job) {
-	had := j.view != nil
 	j.view = nil
 	if len(j.rec.Job.Status.Waiting) == 0 {
 		delete(w.timed, j.rec.Job.ID)
 		return
 	}
 	j.view = scheduler.NewJob(j.rec, j.rec.Job.Status.Counts.Live, scheduler.DependencyStatus{})
-	if !had {
+	if !j.queued {
+		j.queued = true
 		w.waiting = append(w.waiting, j)
 	}
 }
@@ -295,15 +300,16 @@ func (w *world) dropJob(j *job) {
 // queue lists the views of the waiting jobs and forgets the stale ones.
 func (w *world) queue(now time.Time) []*scheduler.Job {
 	live := w.waiting[:0]
-	seen := make(map[api.JobID]bool, len(w.waiting))
-	var out []*scheduler.Job
+	out := make([]*scheduler.Job, 0, len(w.waiting))
 	for _, j := range w.waiting {
-		if j.view == nil || w.jobs[j.rec.Job.ID] != j || seen[j.rec.Job.ID] {
+		if j.view == nil {
+			j.queued = false
 			continue
 		}
-		seen[j.rec.Job.ID] = true
 		live = append(live, j)
-		j.view.Dependency = scheduler.Dependencies(&j.rec.Job.Spec, j.rec.Dependencies, now)
+		if len(j.rec.Dependencies) > 0 {
+			j.view.Dependency = scheduler.Dependencies(&j.rec.Job.Spec, j.rec.Dependencies, now)
+		}
 		out = append(out, j.view)
 	}
 	clear(w.waiting[len(live):])
@@ -314,7 +320,10 @@ func (w *world) queue(now time.Time) []*scheduler.Job {
 // view is the world as the scheduler sees it.
 func (w *world) view(now time.Time) scheduler.View {
 	v := scheduler.View{Jobs: w.queue(now), Partitions: w.partitions, QOS: w.qos}
-	for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
+	if w.names == nil {
+		w.names = slices.Sorted(maps.Keys(w.nodes))
+	}
+	for _, name := range w.names {
 		v.Nodes = append(v.Nodes, w.nodes[name].books)
 	}
 	return v
