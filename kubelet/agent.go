@@ -113,16 +113,19 @@ func (a *agent) drain() {
 func (a *agent) arm(timer *clock.Timer) {
 	wait := time.Hour
 	if !a.wake.IsZero() {
-		wait = max(a.wake.Sub(a.clock.Now()), 0)
+		wait = max(a.wake.Sub(a.steady()), 0)
 	}
 	timer.Reset(wait)
 }
+
+// steady is a time that a jump of the wall clock leaves alone: delays are measured by it.
+func (a *agent) steady() time.Time { return time.Unix(0, 0).Add(a.clock.Boot()) }
 
 // settle decides, acts, and sends what there is to say.
 func (a *agent) settle() {
 	in := reconcile.Input{
 		Desired: a.desired, Lost: a.lost, Pods: make(map[api.PodKey]reconcile.Pod, len(a.pods)),
-		Allocatable: a.status.Inventory.Allocatable, Topology: a.status.Inventory.Topology, Now: a.clock.Now(),
+		Allocatable: a.status.Inventory.Allocatable, Topology: a.status.Inventory.Topology, Now: a.steady(),
 	}
 	for key, p := range a.pods {
 		in.Pods[key] = p.Pod
@@ -182,7 +185,7 @@ func (a *agent) ended(p *pod, report api.PodReport) {
 // delayed: the start is to be tried again.
 func (a *agent) delayed(p *pod, why *step.Delay) {
 	p.Phase = reconcile.PhaseDelayed
-	p.NotBefore = a.clock.Now().Add(why.After)
+	p.NotBefore = a.steady().Add(why.After)
 	p.cleaned = true
 	if why.Reason == api.ReasonNameService {
 		a.condition(conditionNameService, why.Message)

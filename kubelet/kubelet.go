@@ -2,7 +2,6 @@ package kubelet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -196,6 +195,3 @@ func newProcessRuntime(opts Options, driver cgroup.Driver) (*process.Runtime, er
 	}
 	return process.New(starter, driver), nil
 }
-
-// errLocked is a second kubelet on one state directory.
-var errLocked = errors.New("another kubelet works in this state directory")

@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// errLocked is a second kubelet on one state directory.
+var errLocked = errors.New("another kubelet works in this state directory")
+
 // lock keeps a second kubelet out of a state directory; the kernel lets go of it with the process.
 func lock(stateDir string) (unlock func(), err error) {
 	path := filepath.Join(stateDir, "lock")

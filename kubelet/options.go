@@ -7,6 +7,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/internal/clock"
@@ -19,6 +20,9 @@ import (
 const (
 	// uidFloorDefault keeps system accounts out, as Debian draws the line.
 	uidFloorDefault = 1000
+	// namesBelieved is how long an answer about a uid is believed: asking takes two processes, which a
+	// user's start should not wait for every minute, and uids are not handed on in between.
+	namesBelieved = 10 * time.Minute
 	// startsMax is how many pods are prepared and started at once: forks wait for each other anyway.
 	startsMax = 16
 	// cleanupsMax is how many ended pods are cleaned up at once.
@@ -83,7 +87,7 @@ func (o Options) WithDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Names == nil {
-		o.Names = &nss.Lookup{Clock: o.Clock}
+		o.Names = &nss.Lookup{Clock: o.Clock, TTL: namesBelieved}
 	}
 	if o.Rand == nil {
 		o.Rand = mathrand.New(mathrand.NewPCG(seed(), seed())) //nolint:gosec // jitter

@@ -126,7 +126,7 @@ func (a *agent) keepTemplates(templates []api.KubeletTemplate) {
 		delete(a.fetching, t.Hash)
 		for _, p := range a.pods {
 			if p.Phase == reconcile.PhaseDelayed && p.missing > 0 && p.Assignment.Template == t.Hash {
-				p.NotBefore = a.clock.Now()
+				p.NotBefore = a.steady()
 			}
 		}
 	}

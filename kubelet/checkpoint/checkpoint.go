@@ -46,10 +46,6 @@ type Record struct {
 	Stdout string       `json:"stdout,omitempty"`
 	Stderr string       `json:"stderr,omitempty"`
 	Attach bool         `json:"attach,omitempty"`
-	// Launched is set before the shim is started: without it, no process of the pod ever was.
-	Launched bool `json:"launched"`
-	// Stop is the stop that the shim was told.
-	Stop *api.PodStop `json:"stop,omitempty"`
 }
 
 // Store is the directory of all pods. Its methods may be called at once for different pods.
@@ -74,11 +70,12 @@ func (s *Store) Save(r Record) error {
 	if err != nil {
 		return fmt.Errorf("encode the record of pod %s: %w", r.Assignment.Key, err)
 	}
-	err = write(dir, data)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.Mkdir(dir, 0o700); err == nil {
-			err = write(dir, data)
-		}
+	switch err = os.Mkdir(dir, 0o700); {
+	case err == nil:
+		// Nothing is replaced: a record that is cut here belongs to a pod that was never started.
+		err = os.WriteFile(filepath.Join(dir, file), data, 0o600)
+	case errors.Is(err, fs.ErrExist):
+		err = replace(dir, data)
 	}
 	if err != nil {
 		return fmt.Errorf("write the record of pod %s: %w", r.Assignment.Key, err)
@@ -86,10 +83,10 @@ func (s *Store) Save(r Record) error {
 	return nil
 }
 
-// write replaces the record by rename, without a flush (see the package comment), which is why it
+// replace writes the record by rename, without a flush (see the package comment), which is why it
 // does not use renameio. A pod has one writer at a time, so one temporary name is enough; a crash
 // leaves it to be overwritten by the next record.
-func write(dir string, data []byte) error {
+func replace(dir string, data []byte) error {
 	path := filepath.Join(dir, file)
 	temp := path + ".new"
 	err := os.WriteFile(temp, data, 0o600)

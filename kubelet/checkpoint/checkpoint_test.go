@@ -27,7 +27,7 @@ func TestRoundTrip(t *testing.T) {
 	one, two := record(1), record(2)
 	require.NoError(t, s.Save(one))
 	require.NoError(t, s.Save(two))
-	two.Launched = true
+	two.Attach = true
 	require.NoError(t, s.Save(two), "a record can be replaced")
 
 	again, err := checkpoint.Open(dir)
