@@ -111,10 +111,11 @@ func instantOf(t *time.Time) *time.Time {
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
 func sortedPods[V any](m map[api.PodKey]V) []api.PodKey {
-	return slices.SortedFunc(maps.Keys(m), comparePodKeys)
+	return slices.SortedFunc(maps.Keys(m), ComparePodKeys)
 }
 
-func comparePodKeys(a, b api.PodKey) int {
+// ComparePodKeys orders pods by job, index, rank and attempt.
+func ComparePodKeys(a, b api.PodKey) int {
 	return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Index, b.Index), cmp.Compare(a.Rank, b.Rank),
 		cmp.Compare(a.Attempt, b.Attempt))
 }
