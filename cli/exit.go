@@ -21,6 +21,7 @@ const (
 	exitConflict     = 7
 	exitNodeFailed   = 123
 	exitTimeout      = 124
+	exitNoCommand    = 127
 	exitCancelled    = 130
 	exitOutOfMemory  = 137
 	exitSignalOffset = 128
@@ -46,6 +47,7 @@ func exitTable() []exitMeaning {
 		{"N", "run, wait, submit --wait: the job's exit code (of an array the highest)"},
 		{"123", "run, wait, submit --wait: the job was lost with its node"},
 		{"124", "run, wait, submit --wait: the job reached its time limit"},
+		{"127", "run, wait, submit --wait: the program can't be run, or the shell's own 127"},
 		{"128+N", "run, wait, submit --wait: the job was ended by signal N"},
 		{"130", "run, wait, submit --wait: the job was cancelled; or the command was interrupted"},
 		{"137", "run, wait, submit --wait: the job ran out of memory, or was killed"},
@@ -61,7 +63,7 @@ func exitTableText() string {
 	return b.String()
 }
 
-// exitError ends the command with a code and no message: the job has said what it had to say.
+// statusError ends the command with a code and no message: the job has said what it had to say.
 type statusError struct{ code int }
 
 func (e statusError) Error() string { return fmt.Sprintf("exit status %d", e.code) }
@@ -112,7 +114,15 @@ func codeExit(code api.Code) int {
 
 // jobExit is the exit code of run, wait and submit --wait for an ended job.
 func jobExit(job api.Job) int {
-	return stateExit(string(job.Status.State), job.Status.ExitCode)
+	return stateExit(string(job.Status.State), commandExit(job.Status.Reason, job.Status.ExitCode))
+}
+
+// commandExit is the shell's code for a program that can't be run.
+func commandExit(reason api.Reason, code int) int {
+	if reason == api.ReasonCommand && code == 0 {
+		return exitNoCommand
+	}
+	return code
 }
 
 // stateExit joins an end state (of a job or pod) and the main process's code.

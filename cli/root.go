@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
@@ -26,8 +28,15 @@ const rootLong = `Coxswain schedules a research cluster.
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use: "cox", Short: "Coxswain schedules a research cluster", Long: rootLong,
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
 	}
+	root.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		return unknownCommand(c, args[0])
+	}
+	root.SuggestionsMinimumDistance = 2 // one letter too many, missing, wrong or swapped
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	root.SetIn(a.Stdin)
@@ -78,6 +87,15 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// unknownCommand names what was perhaps meant.
+func unknownCommand(c *cobra.Command, name string) error {
+	hint := "see `cox help`"
+	if near := c.SuggestionsFor(name); len(near) > 0 {
+		hint = "did you mean `cox " + strings.Join(near, "`, `cox ") + "`?"
+	}
+	return usagef("there is no command %q; %s", name, hint)
 }
 
 // noun makes the command that holds a noun's verbs.

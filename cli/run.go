@@ -226,9 +226,8 @@ func (r *attached) exit(ctx context.Context, frame api.SessionFrame) error {
 	state, code := string(frame.State), 0
 	if frame.Exit != nil {
 		code = frame.Exit.Code
-		if frame.State != api.PodCompleted && frame.State != api.PodFailed && frame.Exit.Message != "" {
-			r.app.note(fmt.Sprintf("job %s: %s", r.job, frame.Exit.Message))
-		}
+		r.tellEnd(string(frame.State), frame.Exit.Reason, frame.Exit.Message)
+		code = commandExit(frame.Exit.Reason, code)
 	}
 	if frame.Exit == nil && state == "" {
 		return r.lost(ctx, client.ErrSessionEnded)
@@ -239,13 +238,17 @@ func (r *attached) exit(ctx context.Context, frame api.SessionFrame) error {
 	return nil
 }
 
-// lost waits for the job's end without its output: the session broke off, or told no exit.
+// lost waits for the job's end without its output: the session broke off, could not begin (a
+// program that can't be run has ended by then), or told no exit.
 func (r *attached) lost(ctx context.Context, err error) error {
-	if !errors.Is(err, client.ErrSessionEnded) {
-		if api.CodeOf(err) != api.CodeUnavailable {
-			return err
-		}
+	switch api.CodeOf(err) {
+	case api.CodeForbidden, api.CodeUnauthenticated, api.CodeNotFound:
+		return err
+	case api.CodeUnavailable:
 		r.app.note(fmt.Sprintf("%s; waiting for the end of job %s without its output", err, r.job))
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	var last api.Job
 	if err := r.client.WaitJob(ctx, r.job, func(job api.Job) (bool, error) {
@@ -254,13 +257,21 @@ func (r *attached) lost(ctx context.Context, err error) error {
 	}); err != nil {
 		return err
 	}
-	if last.Status.State != api.JobCompleted && last.Status.Message != "" {
-		r.app.note(fmt.Sprintf("job %s: %s", r.job, last.Status.Message))
-	}
+	r.tellEnd(string(last.Status.State), last.Status.Reason, last.Status.Message)
 	if code := jobExit(last); code != 0 {
 		return statusError{code}
 	}
 	return nil
+}
+
+// tellEnd says why the job ended, unless its own output and exit code tell all there is. It is an
+// error, so --quiet does not silence it.
+func (r *attached) tellEnd(state string, reason api.Reason, message string) {
+	ordinary := reason == api.ReasonExitCode || reason == api.ReasonSignal || reason == api.ReasonCancelled
+	if state == string(api.JobCompleted) || ordinary || message == "" {
+		return
+	}
+	fmt.Fprintf(r.app.Stderr, "cox: job %s: %s\n", r.job, message) //nolint:errcheck // the exit code says it too
 }
 
 func (r *attached) forwardSignals(ctx context.Context) {
