@@ -10,7 +10,8 @@ import (
 )
 
 // CompareWithLoad reads the world anew and says how it differs from the one that the loop kept by
-// following the feed; nil when they agree. It is for tests and simulations, at a moment of rest.
+// following the feed; nil when they agree, or when the last step failed. It is for tests and
+// simulations, after a step that left nothing to do.
 func (l *Loop) CompareWithLoad(ctx context.Context) error {
 	loaded, err := l.store.Load(ctx)
 	if err != nil {
@@ -18,8 +19,8 @@ func (l *Loop) CompareWithLoad(ctx context.Context) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.world == nil {
-		return nil
+	if l.world == nil || l.stepFailed {
+		return nil // it knows that it is behind
 	}
 	fresh := newWorld(loaded)
 	if err := compareJobs(l.world.jobs, fresh.jobs); err != nil {

@@ -109,6 +109,8 @@ type Loop struct {
 	world    *world
 	metrics  Metrics
 	leadTerm int64 // 0: does not lead
+	// stepFailed: the last step did not come to its end.
+	stepFailed bool
 
 	// Stepped tells a test of each finished step.
 	Stepped testsignal.Signal[Metrics]

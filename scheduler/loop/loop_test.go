@@ -340,6 +340,9 @@ func TestSingletonWaitsForNamesakes(t *testing.T) {
 	b.store.submit(2, single)
 	b.step()
 	require.Len(t, b.store.livePods(), 1)
+	b.store.submit(3, single) // the feed tells of 2 again, and it waits all the same
+	b.pass(time.Second)
+	require.Len(t, b.store.livePods(), 1)
 	b.end(key(1, -1, 1), api.PodCompleted, &api.PodExit{})
 	require.Equal(t, key(2, -1, 1), b.store.livePods()[0].Key)
 }

@@ -36,6 +36,7 @@ func (l *Loop) account(took time.Duration, err error) {
 	l.metrics.Steps++
 	l.metrics.LastStep = took
 	l.metrics.StepTime += took
+	l.stepFailed = err != nil
 	if err != nil {
 		l.metrics.FailedSteps++
 	}

@@ -237,6 +237,7 @@ func (w *world) takeRecord(j *job, rec api.JobRecord) {
 	for i := range j.rec.Dependencies {
 		w.watch(j, &j.rec.Dependencies[i])
 	}
+	w.lookAtNamesakes(j) // the store does not: the feed must not undo what is known here
 	if _, known := w.released[rec.Job.ID]; !known && followsTasks(rec) {
 		w.corr[rec.Job.ID] = true
 	}
