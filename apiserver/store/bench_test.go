@@ -80,7 +80,8 @@ func BenchmarkCommit(b *testing.B) {
 	var commits time.Duration
 	for b.Loop() {
 		unit := api.JobCommit{
-			ID: job.ID, Generation: 1, NodeGenerations: map[string]int64{"n1": node.Generation}, Releases: bound,
+			ID: job.ID, Generation: 1,
+			NodeGenerations: map[string]int64{"n1": node.Generation}, Releases: bound,
 		}
 		first, err := s.TakeIDs(ctx, term, tasks)
 		require.NoError(b, err)
@@ -93,7 +94,8 @@ func BenchmarkCommit(b *testing.B) {
 				Class: api.ClassGuaranteed,
 			})
 			reports = append(reports, api.PodReport{
-				Key: k, State: api.PodCompleted, At: noon, StartedAt: &status.SubmittedAt, Exit: &api.PodExit{},
+				Key: k, State: api.PodCompleted, At: noon,
+				StartedAt: &status.SubmittedAt, Exit: &api.PodExit{},
 			})
 			bound = append(bound, k)
 			next++

@@ -19,7 +19,10 @@ var errEOF, errUnexpectedEOF = io.EOF, io.ErrUnexpectedEOF
 // registerTypes teaches a connection our types: api.Ranges is int8multirange, times are UTC.
 func registerTypes(m *pgtype.Map) {
 	m.RegisterType(&pgtype.Type{Name: "int8multirange", OID: pgtype.Int8multirangeOID, Codec: rangesCodec{}})
-	utc := &pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}}
+	utc := &pgtype.Type{
+		Name: "timestamptz", OID: pgtype.TimestamptzOID,
+		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+	}
 	m.RegisterType(utc)
 	m.RegisterType(&pgtype.Type{
 		Name: "_timestamptz", OID: pgtype.TimestamptzArrayOID, Codec: &pgtype.ArrayCodec{ElementType: utc},
@@ -108,7 +111,9 @@ func decodeRanges(src []byte) (api.Ranges, error) {
 		return nil, nil
 	}
 	if len(src) != n*(4+rangeBytes) {
-		return nil, fmt.Errorf("int8multirange with %d pieces has %d bytes: a piece has no bounds", n, len(src))
+		return nil, fmt.Errorf(
+			"int8multirange with %d pieces has %d bytes: a piece has no bounds", n, len(src),
+		)
 	}
 	set := make(api.Ranges, n)
 	for i := range set {

@@ -19,10 +19,12 @@ const (
 		WHERE job.id = ANY($1::bigint[]) ORDER BY job.id FOR NO KEY UPDATE`
 	sqlGuardNodes = `SELECT node.name, node.generation FROM node
 		WHERE node.name = ANY($1::text[]) ORDER BY node.name FOR SHARE`
+	// IS NULL would tempt Postgres to read all live pods.
 	sqlGuardLive = `SELECT p.owner, p.idx, p.rank, p.attempt
-		FROM (SELECT unnest($1::bigint[]) AS owner, unnest($2::bigint[]) AS idx, unnest($3::integer[]) AS rank) AS k
+		FROM (SELECT unnest($1::bigint[]) AS owner, unnest($2::bigint[]) AS idx,
+			unnest($3::integer[]) AS rank) AS k
 		JOIN pod AS p ON p.owner = k.owner AND p.idx = k.idx AND p.rank = k.rank
-		WHERE COALESCE(p.released_at, 'infinity') = 'infinity'` // IS NULL would tempt it to read all live pods
+		WHERE COALESCE(p.released_at, 'infinity') = 'infinity'`
 )
 
 // guards is what the store has of the things that a commit builds on.

@@ -102,7 +102,9 @@ func (r *commitRows) addStatus(u api.JobCommit) error {
 func checkPieces(sets ...api.Ranges) error {
 	for _, set := range sets {
 		if len(set) > api.RangesMax {
-			return api.Errorf(api.CodeLimit, "a set of %d pieces is over the limit of %d", len(set), api.RangesMax)
+			return api.Errorf(
+				api.CodeLimit, "a set of %d pieces is over the limit of %d", len(set), api.RangesMax,
+			)
 		}
 	}
 	return nil
@@ -222,7 +224,10 @@ func (r *commitRows) queue(ctx context.Context, q *db.Queries, term int64) error
 		{r.releases.len(), func() error { return q.CommitReleases(ctx, r.releaseParams()) }},
 		{len(r.stops.Owners), func() error { return q.CommitStops(ctx, r.stops) }},
 		{len(r.binds.Owners), func() error { return q.CommitBinds(ctx, r.bindParams(term)) }},
-		{len(r.dropped.jobs), func() error { return q.CommitDroppedIndices(ctx, r.dropped.jobs, r.dropped.ordinals) }},
+		{
+			len(r.dropped.jobs),
+			func() error { return q.CommitDroppedIndices(ctx, r.dropped.jobs, r.dropped.ordinals) },
+		},
 		{len(r.indices.JobIds), func() error { return q.CommitIndices(ctx, r.indices) }},
 		{len(r.seen.jobs), func() error { return q.CommitRequeuesSeen(ctx, r.seen.jobs, r.seen.ordinals) }},
 		{len(r.verdicts.JobIds), func() error { return q.CommitDependencies(ctx, r.verdicts) }},

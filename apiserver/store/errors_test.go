@@ -32,8 +32,10 @@ func TestInterpretError(t *testing.T) {
 			&net.OpError{Op: "dial", Err: errors.New("refused")},
 		},
 		api.CodeNotFound: {pgx.ErrNoRows},
-		api.CodeInternal: {&pgconn.PgError{Code: "23514"}, &pgconn.PgError{Code: "42703"}, errors.New("else")},
-		api.CodeEnded:    {api.ErrEnded},
+		api.CodeInternal: {
+			&pgconn.PgError{Code: "23514"}, &pgconn.PgError{Code: "42703"}, errors.New("else"),
+		},
+		api.CodeEnded: {api.ErrEnded},
 	} {
 		for _, err := range errs {
 			got := interpretError("do it", fmt.Errorf("step: %w", err))

@@ -58,7 +58,8 @@ func appendEvents(p *db.AddEventsParams, events []api.Event) error {
 
 func jobEvent(id int64, at time.Time, reason api.Reason, actor, message string) api.Event {
 	return api.Event{
-		At: at, Kind: api.KindJob, Object: strconv.FormatInt(id, 10), Reason: reason, Message: message, Actor: actor,
+		At: at, Kind: api.KindJob, Object: strconv.FormatInt(id, 10),
+		Reason: reason, Message: message, Actor: actor,
 	}
 }
 

@@ -80,7 +80,9 @@ func (r *feedReader) all(ctx context.Context, q *db.Queries) error {
 			return err
 		}
 		if r.touched.size() > feedTouchedMax {
-			return api.Errorf(api.CodeGone, "more than %d things changed since the cursor; list again", feedTouchedMax)
+			return api.Errorf(
+				api.CodeGone, "more than %d things changed since the cursor; list again", feedTouchedMax,
+			)
 		}
 	}
 }

@@ -28,7 +28,8 @@ func (s *Store) UpdateJobSpec(
 			return err
 		}
 		err := q.UpdateJobSpec(ctx, db.UpdateJobSpecParams{
-			Spec: job.Spec, Name: job.Spec.Name, Account: job.Spec.Account, ID: job.ID, Generation: job.Generation,
+			Spec: job.Spec, Name: job.Spec.Name, Account: job.Spec.Account,
+			ID: job.ID, Generation: job.Generation,
 		})
 		if err != nil {
 			return fmt.Errorf("update the spec: %w", err)
@@ -60,14 +61,18 @@ func touchLivePods(ctx context.Context, q *db.Queries, owner int64, touched *api
 
 // CancelJob wishes an end: of the whole job, or of the tasks at the ordinals. Repeating the wish
 // changes nothing.
-func (s *Store) CancelJob(ctx context.Context, id api.JobID, ordinals api.Ranges, by string, now time.Time) error {
+func (s *Store) CancelJob(
+	ctx context.Context, id api.JobID, ordinals api.Ranges, by string, now time.Time,
+) error {
 	return s.changeJob(ctx, id, now, func(q *db.Queries, job db.Job, _ *api.Touched) error {
 		if len(ordinals) > 0 {
 			rows, indices, err := instances(job, ordinals)
 			if err != nil {
 				return err
 			}
-			err = q.WantIndexCancel(ctx, db.WantIndexCancelParams{JobID: job.ID, Ordinals: rows, Indices: indices})
+			err = q.WantIndexCancel(
+				ctx, db.WantIndexCancelParams{JobID: job.ID, Ordinals: rows, Indices: indices},
+			)
 			return wished(ctx, q, job, err, now, by, "cancel of tasks "+ordinals.String()+" asked for")
 		}
 		if job.CancelWanted {
@@ -79,14 +84,18 @@ func (s *Store) CancelJob(ctx context.Context, id api.JobID, ordinals api.Ranges
 }
 
 // RequeueJob wishes that running instances start over: all of the job, or those at the ordinals.
-func (s *Store) RequeueJob(ctx context.Context, id api.JobID, ordinals api.Ranges, by string, now time.Time) error {
+func (s *Store) RequeueJob(
+	ctx context.Context, id api.JobID, ordinals api.Ranges, by string, now time.Time,
+) error {
 	return s.changeJob(ctx, id, now, func(q *db.Queries, job db.Job, _ *api.Touched) error {
 		if len(ordinals) > 0 {
 			rows, indices, err := instances(job, ordinals)
 			if err != nil {
 				return err
 			}
-			err = q.WantIndexRequeue(ctx, db.WantIndexRequeueParams{JobID: job.ID, Ordinals: rows, Indices: indices})
+			err = q.WantIndexRequeue(
+				ctx, db.WantIndexRequeueParams{JobID: job.ID, Ordinals: rows, Indices: indices},
+			)
 			return wished(ctx, q, job, err, now, by, "requeue of tasks "+ordinals.String()+" asked for")
 		}
 		_, err := q.WantRequeue(ctx, job.ID, job.Generation)
@@ -96,7 +105,9 @@ func (s *Store) RequeueJob(ctx context.Context, id api.JobID, ordinals api.Range
 
 // HoldIndices holds or releases single tasks; no ordinals with held=false releases all that are
 // held one by one.
-func (s *Store) HoldIndices(ctx context.Context, id api.JobID, ordinals api.Ranges, held bool, now time.Time) error {
+func (s *Store) HoldIndices(
+	ctx context.Context, id api.JobID, ordinals api.Ranges, held bool, now time.Time,
+) error {
 	return s.changeJob(ctx, id, now, func(q *db.Queries, job db.Job, _ *api.Touched) error {
 		rows, indices, err := instances(job, ordinals)
 		if err != nil {
@@ -123,7 +134,9 @@ func (s *Store) changeJob(
 			return jobError(id, err)
 		}
 		if job.EndedAt != nil {
-			return api.Errorf(api.CodeEnded, "job %d has ended (%s) and can't be changed any more", id, job.State)
+			return api.Errorf(
+				api.CodeEnded, "job %d has ended (%s) and can't be changed any more", id, job.State,
+			)
 		}
 		touched.Jobs = append(touched.Jobs, id)
 		return do(q, job, touched)
@@ -143,7 +156,9 @@ func raise(ctx context.Context, q *db.Queries, job db.Job, err error) error {
 	return err
 }
 
-func wished(ctx context.Context, q *db.Queries, job db.Job, err error, now time.Time, by, message string) error {
+func wished(
+	ctx context.Context, q *db.Queries, job db.Job, err error, now time.Time, by, message string,
+) error {
 	if err := raise(ctx, q, job, err); err != nil {
 		return err
 	}

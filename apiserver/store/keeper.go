@@ -57,7 +57,8 @@ func (s *Store) makePodPartitions(ctx context.Context) error {
 		if have[name] {
 			continue
 		}
-		sql := fmt.Sprintf("CREATE TABLE %s PARTITION OF pod FOR VALUES FROM (%d) TO (%d) WITH (fillfactor = 70)",
+		sql := fmt.Sprintf(
+			"CREATE TABLE %s PARTITION OF pod FOR VALUES FROM (%d) TO (%d) WITH (fillfactor = 70)",
 			name, n*podPartitionSize, (n+1)*podPartitionSize)
 		if err := s.alter(ctx, sql); err != nil {
 			return fmt.Errorf("make partition %s: %w", name, err)
@@ -106,7 +107,8 @@ func alterIn(ctx context.Context, tx pgx.Tx, sql string) error {
 }
 
 func (s *Store) partitions(ctx context.Context, table string) (map[string]bool, error) {
-	rows, err := s.pool.Query(ctx, `SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+	rows, err := s.pool.Query(ctx, `SELECT c.relname
+		FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
 		WHERE i.inhparent = $1::text::regclass ORDER BY c.relname`, table)
 	if err != nil {
 		return nil, fmt.Errorf("list the partitions of %s: %w", table, err)

@@ -31,7 +31,9 @@ func (k *podKeys) add(key api.PodKey) {
 func (k *podKeys) len() int { return len(k.owners) }
 
 func podKey(owner, index int64, rank, attempt int32) api.PodKey {
-	return api.PodKey{Instance: api.Instance{Owner: api.JobID(owner), Index: index, Rank: rank}, Attempt: attempt}
+	return api.PodKey{
+		Instance: api.Instance{Owner: api.JobID(owner), Index: index, Rank: rank}, Attempt: attempt,
+	}
 }
 
 // comparePodKeys is the order of the pod table's primary key.

@@ -29,9 +29,11 @@ func TestListJobsAgainstAModel(t *testing.T) {
 			User:      rapid.SampledFrom([]string{"", "ada", "bob", "eve"}).Draw(rt, "user"),
 			Name:      rapid.SampledFrom([]string{"", "x", "y"}).Draw(rt, "name"),
 			Partition: rapid.SampledFrom([]string{"", "cpu", "gpu"}).Draw(rt, "partition"),
-			States:    rapid.SampledFrom([][]api.JobState{nil, {api.JobPending}, {api.JobRunning}}).Draw(rt, "states"),
-			IDs:       rapid.SampledFrom([][]api.JobID{nil, {1, 2, 3, 9}}).Draw(rt, "ids"),
-			Limit:     rapid.IntRange(1, 30).Draw(rt, "limit"),
+			States: rapid.SampledFrom([][]api.JobState{nil, {api.JobPending}, {api.JobRunning}}).Draw(
+				rt, "states",
+			),
+			IDs:   rapid.SampledFrom([][]api.JobID{nil, {1, 2, 3, 9}}).Draw(rt, "ids"),
+			Limit: rapid.IntRange(1, 30).Draw(rt, "limit"),
 		}
 		if rapid.Bool().Draw(rt, "by end") {
 			ended := rapid.Bool().Draw(rt, "ended")

@@ -29,7 +29,8 @@ func (s *Store) reportNode(
 	ctx context.Context, name string, status api.NodeStatus, now time.Time, create bool,
 ) (node api.Node, err error) {
 	now = instant(now)
-	err = s.write(ctx, what("store the report of node %s", name), now, func(q *db.Queries, touched *api.Touched) error {
+	doing := what("store the report of node %s", name)
+	err = s.write(ctx, doing, now, func(q *db.Queries, touched *api.Touched) error {
 		if create {
 			row, err := q.InsertNode(ctx, insertNode(name, status, now))
 			if err == nil {
@@ -83,7 +84,8 @@ func conditions(status api.NodeStatus) []api.Condition {
 }
 
 func sameReport(a, b api.NodeStatus) bool {
-	return a.BootID == b.BootID && a.KubeletVersion == b.KubeletVersion && sameJSON(a.Inventory, b.Inventory) &&
+	return a.BootID == b.BootID && a.KubeletVersion == b.KubeletVersion &&
+		sameJSON(a.Inventory, b.Inventory) &&
 		sameJSON(conditions(a), conditions(b))
 }
 
@@ -136,7 +138,8 @@ func (s *Store) UpdateNodeSpec(
 		}
 		if generation != 0 && generation != have.Generation {
 			return api.Errorf(api.CodeConflict,
-				"node %s has generation %d, not %d: read it again and retry", name, have.Generation, generation)
+				"node %s has generation %d, not %d: read it again and retry",
+				name, have.Generation, generation)
 		}
 		if err := change(&have.Spec); err != nil {
 			return err

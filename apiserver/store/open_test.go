@@ -53,7 +53,9 @@ func TestTokens(t *testing.T) {
 	s := open(t)
 	ctx := t.Context()
 	hash := []byte("hash of a secret")
-	join := api.Token{ID: "t1", Use: "join", CreatedAt: noon, ExpiresAt: noon.AddDate(0, 0, 1), CreatedBy: "root"}
+	join := api.Token{
+		ID: "t1", Use: "join", CreatedAt: noon, ExpiresAt: noon.AddDate(0, 0, 1), CreatedBy: "root",
+	}
 	require.NoError(t, s.CreateToken(ctx, join, hash))
 	require.Equal(t, api.CodeExists, api.CodeOf(s.CreateToken(ctx, join, hash)))
 	got, err := s.TokenByHash(ctx, hash)
@@ -65,7 +67,10 @@ func TestTokens(t *testing.T) {
 	require.NoError(t, s.UseToken(ctx, "t1", noon))
 	require.ErrorIs(t, s.UseToken(ctx, "t1", noon), api.ErrConflict, "a join token works once")
 
-	user := api.Token{ID: "t2", Use: "user", User: "ada", CreatedAt: noon, ExpiresAt: noon.AddDate(0, 0, 1), CreatedBy: "ada"}
+	user := api.Token{
+		ID: "t2", Use: "user", User: "ada", CreatedAt: noon, ExpiresAt: noon.AddDate(0, 0, 1),
+		CreatedBy: "ada",
+	}
 	require.NoError(t, s.CreateToken(ctx, user, []byte("two")))
 	require.NoError(t, s.UseToken(ctx, "t2", noon))
 	require.NoError(t, s.UseToken(ctx, "t2", noon))
@@ -87,7 +92,9 @@ func TestServers(t *testing.T) {
 	require.NoError(t, s.BeatServer(ctx, "a"))
 	list, err := s.ListServers(ctx)
 	require.NoError(t, err)
-	require.Equal(t, []store.Server{{ID: "a", URL: "https://a:1", Version: "v1", StartedAt: noon, Beat: 1}}, list)
+	require.Equal(t, []store.Server{
+		{ID: "a", URL: "https://a:1", Version: "v1", StartedAt: noon, Beat: 1},
+	}, list)
 	require.NoError(t, s.DeleteServer(ctx, "a"))
 }
 
@@ -106,6 +113,8 @@ func TestEnsureDefaultsAndUser(t *testing.T) {
 	for range 2 {
 		u, err := s.EnsureUser(ctx, api.Identity{User: "ada", UID: 1815})
 		require.NoError(t, err)
-		require.Equal(t, api.UserSpec{UID: 1815, Accounts: []string{"default"}, DefaultAccount: "default"}, u.Spec)
+		require.Equal(
+			t, api.UserSpec{UID: 1815, Accounts: []string{"default"}, DefaultAccount: "default"}, u.Spec,
+		)
 	}
 }

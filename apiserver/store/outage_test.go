@@ -28,7 +28,9 @@ func TestOutage(t *testing.T) {
 
 	server.Kill9()
 	for range 3 {
-		_, _, err = s.SubmitJob(ctx, store.SubmitParams{Submit: api.JobSubmit{Spec: spec()}, Size: 1, Now: noon})
+		_, _, err = s.SubmitJob(
+			ctx, store.SubmitParams{Submit: api.JobSubmit{Spec: spec()}, Size: 1, Now: noon},
+		)
 		require.ErrorIs(t, err, api.ErrUnavailable)
 		_, err = s.Commit(ctx, term, commit)
 		require.ErrorIs(t, err, api.ErrUnavailable)

@@ -72,7 +72,8 @@ func assignmentOf(r db.AssignmentsByKeysRow) api.NodeAssignment {
 		Node: pod.Node, Released: pod.ReleasedAt != nil,
 		PodAssignment: api.PodAssignment{
 			Key: pod.Key, Ordinal: pod.Ordinal, TaskID: pod.TaskID, Role: pod.Role, Class: pod.Class,
-			Resources: pod.Resources, CPUs: pod.CPUs, TimeLimitSeconds: pod.TimeLimitSeconds, State: pod.State,
+			Resources: pod.Resources, CPUs: pod.CPUs,
+			TimeLimitSeconds: pod.TimeLimitSeconds, State: pod.State,
 			Stop: pod.Stop, Restarts: pod.Key.Attempt - 1,
 			Template: fmt.Sprintf("%d.%d.%d", pod.Key.Owner, role, r.JobGeneration),
 		},
@@ -126,14 +127,16 @@ func newTemplate(
 		return api.KubeletTemplate{}, api.Errorf(api.CodeNotFound, "job %d has no role %d", job.ID, role)
 	}
 	t := api.KubeletTemplate{
-		Hash: name, Job: api.JobID(job.ID), Spec: job.Spec, Role: role, Payload: payloadOf(payload), Cluster: cluster,
+		Hash: name, Job: api.JobID(job.ID), Spec: job.Spec,
+		Role: role, Payload: payloadOf(payload), Cluster: cluster,
 	}
 	array, err := api.ParseArray(job.Spec.Array)
 	if err != nil {
 		return api.KubeletTemplate{}, fmt.Errorf("read the array of job %d: %w", job.ID, err)
 	}
 	if array.IsArray() {
-		t.ArrayCount, t.ArrayMin, t.ArrayMax, t.ArrayStep = array.Len(), array.Min(), array.Max(), array.Step()
+		t.ArrayCount, t.ArrayStep = array.Len(), array.Step()
+		t.ArrayMin, t.ArrayMax = array.Min(), array.Max()
 	}
 	return t, nil
 }
@@ -143,9 +146,11 @@ func (s *Store) SignalPods(
 	ctx context.Context, keys []api.PodKey, signal string, batchOnly bool, now time.Time,
 ) error {
 	k := podKeysOf(keys)
-	return s.write(ctx, what("signal %d pods", len(keys)), now, func(q *db.Queries, touched *api.Touched) error {
+	doing := what("signal %d pods", len(keys))
+	return s.write(ctx, doing, now, func(q *db.Queries, touched *api.Touched) error {
 		rows, err := q.AddSignals(ctx, db.AddSignalsParams{
-			Signal: signal, BatchOnly: batchOnly, At: now, Owners: k.owners, Indices: k.indices, Ranks: k.ranks,
+			Signal: signal, BatchOnly: batchOnly, At: now,
+			Owners: k.owners, Indices: k.indices, Ranks: k.ranks,
 			Attempts: k.attempts,
 		})
 		if err != nil {

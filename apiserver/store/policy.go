@@ -63,7 +63,9 @@ func (n noun[N, S]) put(
 		}
 		out, err = n.insert(ctx, q, name, spec)
 		if noRows(err) { // made by somebody else since the update
-			return api.Errorf(api.CodeConflict, "%s %q was just made by somebody else: read it and retry", n.kind, name)
+			return api.Errorf(
+				api.CodeConflict, "%s %q was just made by somebody else: read it and retry", n.kind, name,
+			)
 		}
 		return err
 	})
@@ -78,7 +80,8 @@ func (n noun[N, S]) conflict(ctx context.Context, q *db.Queries, name string) er
 }
 
 func (n noun[N, S]) drop(ctx context.Context, s *Store, name string, now time.Time) error {
-	return s.write(ctx, what("delete %s %s", n.kind, name), now, func(q *db.Queries, touched *api.Touched) error {
+	doing := what("delete %s %s", n.kind, name)
+	return s.write(ctx, doing, now, func(q *db.Queries, touched *api.Touched) error {
 		rows, err := n.remove(ctx, q, name)
 		if err != nil {
 			return fmt.Errorf("delete its row: %w", err)
@@ -93,7 +96,9 @@ func (n noun[N, S]) drop(ctx context.Context, s *Store, name string, now time.Ti
 
 // EnsureDefaults makes the account, QOS and partition that a new cluster has.
 func (s *Store) EnsureDefaults(ctx context.Context, now time.Time) error {
-	_, err := accounts.ensure(ctx, s, api.DefaultName, api.AccountSpec{Description: "for all who have no other"}, now)
+	_, err := accounts.ensure(
+		ctx, s, api.DefaultName, api.AccountSpec{Description: "for all who have no other"}, now,
+	)
 	if err != nil {
 		return err
 	}
@@ -106,17 +111,22 @@ func (s *Store) EnsureDefaults(ctx context.Context, now time.Time) error {
 
 // EnsureUser returns the user's row; a new one is a member of the default account.
 func (s *Store) EnsureUser(ctx context.Context, identity api.Identity) (api.User, error) {
-	spec := api.UserSpec{UID: identity.UID, Accounts: []string{api.DefaultName}, DefaultAccount: api.DefaultName}
+	spec := api.UserSpec{
+		UID: identity.UID, Accounts: []string{api.DefaultName}, DefaultAccount: api.DefaultName,
+	}
 	return users.ensure(ctx, s, identity.User, spec, s.options.Clock.Now())
 }
 
 // ensure returns the noun and makes it if there is none.
-func (n noun[N, S]) ensure(ctx context.Context, s *Store, name string, spec S, now time.Time) (out N, err error) {
+func (n noun[N, S]) ensure(
+	ctx context.Context, s *Store, name string, spec S, now time.Time,
+) (out N, err error) {
 	out, err = n.one(ctx, s.q, name)
 	if api.CodeOf(err) != api.CodeNotFound {
 		return out, err
 	}
-	err = s.write(ctx, what("make %s %s", n.kind, name), now, func(q *db.Queries, touched *api.Touched) error {
+	doing := what("make %s %s", n.kind, name)
+	err = s.write(ctx, doing, now, func(q *db.Queries, touched *api.Touched) error {
 		out, err = n.insert(ctx, q, name, spec)
 		if noRows(err) { // somebody else was faster
 			out, err = n.one(ctx, q, name)

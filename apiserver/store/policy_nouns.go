@@ -28,8 +28,12 @@ var accounts = noun[api.Account, api.AccountSpec]{
 		row, err := q.InsertAccount(ctx, name, spec)
 		return api.Account(row), err
 	},
-	update: func(ctx context.Context, q *db.Queries, name string, spec api.AccountSpec, generation int64) (api.Account, error) {
-		row, err := q.UpdateAccount(ctx, db.UpdateAccountParams{Spec: spec, Name: name, Generation: generation})
+	update: func(
+		ctx context.Context, q *db.Queries, name string, spec api.AccountSpec, generation int64,
+	) (api.Account, error) {
+		row, err := q.UpdateAccount(
+			ctx, db.UpdateAccountParams{Spec: spec, Name: name, Generation: generation},
+		)
 		return api.Account(row), err
 	},
 	remove: func(ctx context.Context, q *db.Queries, name string) (int64, error) {
@@ -87,12 +91,16 @@ var users = noun[api.User, api.UserSpec]{
 		row, err := q.InsertUser(ctx, name, spec)
 		return api.User(row), err
 	},
-	update: func(ctx context.Context, q *db.Queries, name string, spec api.UserSpec, generation int64) (api.User, error) {
+	update: func(
+		ctx context.Context, q *db.Queries, name string, spec api.UserSpec, generation int64,
+	) (api.User, error) {
 		row, err := q.UpdateUser(ctx, db.UpdateUserParams{Spec: spec, Name: name, Generation: generation})
 		return api.User(row), err
 	},
-	remove: func(ctx context.Context, q *db.Queries, name string) (int64, error) { return q.DeleteUser(ctx, name) },
-	touch:  func(t *api.Touched, name string) { t.Users = append(t.Users, name) },
+	remove: func(ctx context.Context, q *db.Queries, name string) (int64, error) {
+		return q.DeleteUser(ctx, name)
+	},
+	touch: func(t *api.Touched, name string) { t.Users = append(t.Users, name) },
 }
 
 func usersOf(rows []db.User) []api.User {
@@ -144,12 +152,16 @@ var qoses = noun[api.QOS, api.QOSSpec]{
 		row, err := q.InsertQOS(ctx, name, spec)
 		return api.QOS(row), err
 	},
-	update: func(ctx context.Context, q *db.Queries, name string, spec api.QOSSpec, generation int64) (api.QOS, error) {
+	update: func(
+		ctx context.Context, q *db.Queries, name string, spec api.QOSSpec, generation int64,
+	) (api.QOS, error) {
 		row, err := q.UpdateQOS(ctx, db.UpdateQOSParams{Spec: spec, Name: name, Generation: generation})
 		return api.QOS(row), err
 	},
-	remove: func(ctx context.Context, q *db.Queries, name string) (int64, error) { return q.DeleteQOS(ctx, name) },
-	touch:  func(t *api.Touched, name string) { t.QOS = append(t.QOS, name) },
+	remove: func(ctx context.Context, q *db.Queries, name string) (int64, error) {
+		return q.DeleteQOS(ctx, name)
+	},
+	touch: func(t *api.Touched, name string) { t.QOS = append(t.QOS, name) },
 }
 
 func qosesOf(rows []db.QOS) []api.QOS {
@@ -197,12 +209,18 @@ var partitions = noun[api.Partition, api.PartitionSpec]{
 		rows, err := q.PartitionsByNames(ctx, names, limit)
 		return partitionsOf(rows), err
 	},
-	insert: func(ctx context.Context, q *db.Queries, name string, spec api.PartitionSpec) (api.Partition, error) {
+	insert: func(
+		ctx context.Context, q *db.Queries, name string, spec api.PartitionSpec,
+	) (api.Partition, error) {
 		row, err := q.InsertPartition(ctx, name, spec)
 		return api.Partition(row), err
 	},
-	update: func(ctx context.Context, q *db.Queries, name string, spec api.PartitionSpec, generation int64) (api.Partition, error) {
-		row, err := q.UpdatePartition(ctx, db.UpdatePartitionParams{Spec: spec, Name: name, Generation: generation})
+	update: func(
+		ctx context.Context, q *db.Queries, name string, spec api.PartitionSpec, generation int64,
+	) (api.Partition, error) {
+		row, err := q.UpdatePartition(
+			ctx, db.UpdatePartitionParams{Spec: spec, Name: name, Generation: generation},
+		)
 		return api.Partition(row), err
 	},
 	remove: func(ctx context.Context, q *db.Queries, name string) (int64, error) {

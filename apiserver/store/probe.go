@@ -29,7 +29,8 @@ func probe(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	defer b.Close(ctx) //nolint:errcheck // the probe is over
 	var version int
-	if err := a.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+	const query = "SELECT current_setting('server_version_num')::int"
+	if err := a.QueryRow(ctx, query).Scan(&version); err != nil {
 		return interpretError("read the database's version", err)
 	}
 	if version < versionMin {

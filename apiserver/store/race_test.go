@@ -52,7 +52,9 @@ func TestCommitRacesWithCancel(t *testing.T) {
 			require.Equal(t, int64(2), recs[0].Job.Generation)
 			refused := slices.Contains(result.Refused, u.ID)
 			require.Equal(t, refused, len(pods) == 0)
-			require.Equal(t, refused, recs[0].Job.Status.State == api.JobPending, "a unit is applied as a whole")
+			require.Equal(
+				t, refused, recs[0].Job.Status.State == api.JobPending, "a unit is applied as a whole",
+			)
 		}
 	}
 }

@@ -89,7 +89,9 @@ func readTasks(ctx context.Context, q *db.Queries, rows []db.DependenciesRow) (t
 	for _, job := range others {
 		t.jobs[job.ID] = job
 	}
-	pods, err := q.LastAttempts(ctx, db.LastAttemptsParams{Owners: jobs, Indices: indices, MaxRows: loadRowsMax})
+	pods, err := q.LastAttempts(
+		ctx, db.LastAttemptsParams{Owners: jobs, Indices: indices, MaxRows: loadRowsMax},
+	)
 	if err != nil {
 		return t, fmt.Errorf("read tasks that others wait for: %w", err)
 	}
@@ -104,7 +106,8 @@ func (t taskStates) apply(row db.DependenciesRow) api.DependencyState {
 	d := row.JobDependency
 	out := api.DependencyState{
 		Dependency: api.Dependency{
-			Kind: api.DependencyKind(d.Kind), On: api.JobID(d.OnJob), OnIndex: d.OnIndex, DelaySeconds: d.DelaySeconds,
+			Kind: api.DependencyKind(d.Kind), On: api.JobID(d.OnJob),
+			OnIndex: d.OnIndex, DelaySeconds: d.DelaySeconds,
 		},
 		Met: d.Verdict == "met", Failed: d.Verdict == "failed",
 		OnStartedAt: row.OnStartedAt, OnEndedAt: row.OnEndedAt,

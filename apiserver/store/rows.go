@@ -91,7 +91,8 @@ func signalOf(r db.PodSignal) api.PodSignal {
 
 func eventOf(r db.Event) api.Event {
 	return api.Event{
-		ID: r.ID, At: r.At, Kind: api.Kind(r.Kind), Object: r.Object, Pod: r.Pod, Reason: api.Reason(r.Reason),
+		ID: r.ID, At: r.At, Kind: api.Kind(r.Kind), Object: r.Object,
+		Pod: r.Pod, Reason: api.Reason(r.Reason),
 		Message: r.Message, Actor: r.Actor,
 	}
 }

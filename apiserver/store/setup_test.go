@@ -61,8 +61,10 @@ func spec() api.JobSpec {
 	main := api.Container{Name: "main", Main: true, Requests: cpu, Limits: cpu}
 	return api.JobSpec{
 		Name: "sweep", Account: "default", Partition: "default", QOS: "default",
-		Owner:            api.Identity{User: "ada", UID: 1815, GID: 1815},
-		Roles:            []api.Role{{Name: "main", Count: 1, Template: api.PodTemplate{Containers: []api.Container{main}}}},
+		Owner: api.Identity{User: "ada", UID: 1815, GID: 1815},
+		Roles: []api.Role{
+			{Name: "main", Count: 1, Template: api.PodTemplate{Containers: []api.Container{main}}},
+		},
 		TimeLimitSeconds: 3600, GraceSeconds: 30,
 	}
 }

@@ -15,7 +15,8 @@ import (
 const takeIDsTries = 4
 
 const (
-	sqlTakeIDs = `SELECT min(v.id), max(v.id) FROM (SELECT nextval('job_id') AS id FROM generate_series(1, $1)) AS v`
+	sqlTakeIDs = `SELECT min(v.id), max(v.id)
+		FROM (SELECT nextval('job_id') AS id FROM generate_series(1, $1)) AS v`
 	// Any ALTER holds back every other nextval until the transaction ends; this one changes nothing.
 	sqlLockIDs = `ALTER SEQUENCE job_id CACHE 1`
 )
@@ -36,7 +37,9 @@ func takeIDs(ctx context.Context, pool *pgxpool.Pool, term int64, n int) (api.Jo
 	return 0, errors.New("the sequence gave no run of numbers although nobody else used it")
 }
 
-func takeRun(ctx context.Context, pool *pgxpool.Pool, term int64, n int, alone bool) (first, last int64, err error) {
+func takeRun(
+	ctx context.Context, pool *pgxpool.Pool, term int64, n int, alone bool,
+) (first, last int64, err error) {
 	leads := false
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")

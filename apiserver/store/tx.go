@@ -17,7 +17,9 @@ const txTries = 5
 
 // Tx runs do in a transaction: it commits when do returns nil, else rolls back. After a
 // serialization failure or a deadlock it starts over, so do may run several times.
-func (s *Store) tx(ctx context.Context, doing string, options pgx.TxOptions, do func(*db.Queries) error) error {
+func (s *Store) tx(
+	ctx context.Context, doing string, options pgx.TxOptions, do func(*db.Queries) error,
+) error {
 	var err error
 	for range txTries {
 		err = pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error { return do(db.New(tx)) })

@@ -42,8 +42,10 @@ func spec(array string) api.JobSpec {
 	main := api.Container{Name: "main", Main: true, Requests: cpu, Limits: cpu}
 	return api.JobSpec{
 		Name: "sweep", Account: "default", Partition: "default", QOS: "default", Array: array,
-		Owner:            api.Identity{User: "ada", UID: 1815, GID: 1815},
-		Roles:            []api.Role{{Name: "main", Count: 1, Template: api.PodTemplate{Containers: []api.Container{main}}}},
+		Owner: api.Identity{User: "ada", UID: 1815, GID: 1815},
+		Roles: []api.Role{
+			{Name: "main", Count: 1, Template: api.PodTemplate{Containers: []api.Container{main}}},
+		},
 		TimeLimitSeconds: 3600, GraceSeconds: 30,
 	}
 }
@@ -53,8 +55,12 @@ func params(sp api.JobSpec) api.SubmitParams {
 	if err != nil {
 		panic(err) // a mistake in a case
 	}
-	payload := api.Payload{Script: []byte("#!/bin/sh\necho hi\n"), Environment: []string{"A=1", "F=() {\n  true\n}", "E="}}
-	return api.SubmitParams{Submit: api.JobSubmit{Spec: sp, Payload: payload}, Size: max(array.Len(), 1), Now: noon}
+	payload := api.Payload{
+		Script: []byte("#!/bin/sh\necho hi\n"), Environment: []string{"A=1", "F=() {\n  true\n}", "E="},
+	}
+	return api.SubmitParams{
+		Submit: api.JobSubmit{Spec: sp, Payload: payload}, Size: max(array.Len(), 1), Now: noon,
+	}
 }
 
 func (b *bench) submit(array string) api.Job {
@@ -149,7 +155,8 @@ func key(id api.JobID, index int64, attempt int32) api.PodKey {
 func pod(k api.PodKey, node string) api.Pod {
 	return api.Pod{
 		Key: k, Ordinal: max(k.Index, 0), TaskID: k.Owner, Role: "main", Node: node, State: api.PodBound,
-		Class: api.ClassGuaranteed, Resources: api.Resources{CPUMillis: 1000, MemoryBytes: 1 << 30}, CPUs: "0",
+		Class:     api.ClassGuaranteed,
+		Resources: api.Resources{CPUMillis: 1000, MemoryBytes: 1 << 30}, CPUs: "0",
 		BoundAt: noon,
 	}
 }
@@ -194,7 +201,9 @@ func running(k api.PodKey) api.PodReport {
 func completed(k api.PodKey) api.PodReport {
 	return api.PodReport{
 		Key: k, State: api.PodCompleted, At: noon.Add(time.Minute),
-		Exit: &api.PodExit{Reason: api.ReasonExitCode, Usage: api.Usage{CPUSeconds: 1.5, PeakMemoryBytes: 1 << 20}},
+		Exit: &api.PodExit{
+			Reason: api.ReasonExitCode, Usage: api.Usage{CPUSeconds: 1.5, PeakMemoryBytes: 1 << 20},
+		},
 	}
 }
 

@@ -27,7 +27,9 @@ func commitStored(b *bench) {
 		NotBefore: at(noon.Add(time.Hour)), ExcludedNodes: []string{"n7", "n8"},
 	}
 	u.Indices = []api.JobIndex{x}
-	u.Events = []api.Event{{At: noon, Kind: api.KindJob, Object: job.ID.String(), Message: "placed", Actor: "leader"}}
+	u.Events = []api.Event{
+		{At: noon, Kind: api.KindJob, Object: job.ID.String(), Message: "placed", Actor: "leader"},
+	}
 	result, err := b.Commit(b.ctx, term, api.Commit{
 		Now: noon, Jobs: []api.JobCommit{u},
 		Nodes: []api.NodeStateChange{{Name: "n1", State: api.NodeSuspect, Since: noon.Add(time.Second)}},
@@ -131,7 +133,9 @@ func endStopRelease(b *bench) {
 	c := b.cursor()
 	u = b.unit(job.ID)
 	exit := &api.PodExit{Reason: api.ReasonNodeLost, Message: "n1 is gone"}
-	u.Ends = []api.PodEnd{{Key: k, Event: api.PodEvent{State: api.PodNodeFailed, At: noon.Add(time.Hour), Exit: exit}}}
+	u.Ends = []api.PodEnd{
+		{Key: k, Event: api.PodEvent{State: api.PodNodeFailed, At: noon.Add(time.Hour), Exit: exit}},
+	}
 	u.Releases = []api.PodKey{k}
 	b.commitAll(term, u)
 	_, pods := b.record(job.ID)

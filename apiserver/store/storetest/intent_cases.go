@@ -193,7 +193,9 @@ func policyNouns(b *bench) {
 	b.fails(err, api.CodeNotFound)
 	p, err := b.PutPartition(b.ctx, "gpu", 0, api.PartitionSpec{NodeNames: []string{"n1"}}, noon)
 	b.ok(err)
-	require.Equal(b.t, api.Partition{Name: "gpu", Generation: 1, Spec: api.PartitionSpec{NodeNames: []string{"n1"}}}, p)
+	require.Equal(
+		b.t, api.Partition{Name: "gpu", Generation: 1, Spec: api.PartitionSpec{NodeNames: []string{"n1"}}}, p,
+	)
 	_, err = b.PutPartition(b.ctx, "gpu", 2, api.PartitionSpec{}, noon)
 	b.fails(err, api.CodeConflict)
 	p, err = b.PutPartition(b.ctx, "gpu", 1, api.PartitionSpec{Down: true}, noon)
@@ -260,7 +262,9 @@ func taskDependencies(b *bench) {
 	b.node("n1")
 	sp := spec("")
 	for _, i := range []int64{5, 7, 9, 6} {
-		sp.Dependencies = append(sp.Dependencies, api.Dependency{Kind: api.DependencyAfterAny, On: first.ID, OnIndex: i})
+		sp.Dependencies = append(
+			sp.Dependencies, api.Dependency{Kind: api.DependencyAfterAny, On: first.ID, OnIndex: i},
+		)
 	}
 	second := b.submitSpec(sp)
 	states := func() (out []api.JobState) {

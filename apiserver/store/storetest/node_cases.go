@@ -111,7 +111,9 @@ func assignments(b *bench) {
 	require.Empty(b.t, none)
 
 	c := b.cursor()
-	_, err = b.UpdateJobSpec(b.ctx, job.ID, 0, noon, func(sp *api.JobSpec) error { sp.TimeLimitSeconds = 7200; return nil })
+	_, err = b.UpdateJobSpec(
+		b.ctx, job.ID, 0, noon, func(sp *api.JobSpec) error { sp.TimeLimitSeconds = 7200; return nil },
+	)
 	b.ok(err)
 	got := b.changes(c).Pods
 	require.Len(b.t, got, 1, "a new time limit touches the live pods")
@@ -143,11 +145,14 @@ func templates(b *bench) {
 	b.ok(err)
 	require.NotEmpty(b.t, got.Cluster)
 	require.Equal(b.t, api.KubeletTemplate{
-		Hash: list[0].Template, Job: job.ID, Spec: job.Spec, Role: 0, Payload: params(job.Spec).Submit.Payload,
+		Hash: list[0].Template, Job: job.ID, Spec: job.Spec,
+		Role: 0, Payload: params(job.Spec).Submit.Payload,
 		Cluster: got.Cluster, ArrayCount: 5, ArrayMin: 10, ArrayMax: 50, ArrayStep: 10,
 	}, got)
 
-	_, err = b.UpdateJobSpec(b.ctx, job.ID, 0, noon, func(sp *api.JobSpec) error { sp.Comment = "c"; return nil })
+	_, err = b.UpdateJobSpec(
+		b.ctx, job.ID, 0, noon, func(sp *api.JobSpec) error { sp.Comment = "c"; return nil },
+	)
 	b.ok(err)
 	old, err := b.Template(b.ctx, list[0].Template)
 	b.ok(err)
@@ -189,9 +194,14 @@ func leases(b *bench) {
 	b.node("n1")
 	b.node("n2")
 	c := b.cursor()
-	b.ok(b.RenewLeases(b.ctx, []api.Lease{{Node: "n1", BootID: "b", Seq: 1}, {Node: "nobody", BootID: "b", Seq: 1}}))
+	b.ok(
+		b.RenewLeases(b.ctx, []api.Lease{
+			{Node: "n1", BootID: "b", Seq: 1}, {Node: "nobody", BootID: "b", Seq: 1},
+		}),
+	)
 	b.ok(b.RenewLeases(b.ctx, []api.Lease{
-		{Node: "n2", BootID: "b", Seq: 1}, {Node: "n1", BootID: "b", Seq: 2}, {Node: "n1", BootID: "b", Seq: 3},
+		{Node: "n2", BootID: "b", Seq: 1}, {Node: "n1", BootID: "b", Seq: 2},
+		{Node: "n1", BootID: "b", Seq: 3},
 	}))
 	got, err := b.Leases(b.ctx)
 	b.ok(err)

@@ -58,17 +58,27 @@ type Stream interface {
 	NodePods(ctx context.Context, node string) ([]api.PodAssignment, error)
 	Assignments(ctx context.Context, keys []api.PodKey) ([]api.NodeAssignment, error)
 	Template(ctx context.Context, name string) (api.KubeletTemplate, error)
-	ApplyReports(ctx context.Context, node string, reports []api.PodReport, now time.Time) ([]api.PodKey, error)
+	ApplyReports(ctx context.Context, node string, reports []api.PodReport, now time.Time) (
+		[]api.PodKey, error,
+	)
 	NodeSignals(ctx context.Context, node string) ([]api.PodSignal, error)
 	AckSignals(ctx context.Context, node string, ids []int64) error
 }
 
 // Policy is what admins put.
 type Policy interface {
-	PutAccount(ctx context.Context, name string, generation int64, spec api.AccountSpec, now time.Time) (api.Account, error)
-	PutUser(ctx context.Context, name string, generation int64, spec api.UserSpec, now time.Time) (api.User, error)
-	PutQOS(ctx context.Context, name string, generation int64, spec api.QOSSpec, now time.Time) (api.QOS, error)
-	PutPartition(ctx context.Context, name string, generation int64, spec api.PartitionSpec, now time.Time) (api.Partition, error)
+	PutAccount(
+		ctx context.Context, name string, generation int64, spec api.AccountSpec, now time.Time,
+	) (api.Account, error)
+	PutUser(
+		ctx context.Context, name string, generation int64, spec api.UserSpec, now time.Time,
+	) (api.User, error)
+	PutQOS(
+		ctx context.Context, name string, generation int64, spec api.QOSSpec, now time.Time,
+	) (api.QOS, error)
+	PutPartition(
+		ctx context.Context, name string, generation int64, spec api.PartitionSpec, now time.Time,
+	) (api.Partition, error)
 	DeletePartition(ctx context.Context, name string, now time.Time) error
 }
 
