@@ -11,7 +11,6 @@ import (
 	"github.com/coxswain-hpc/coxswain/internal/clock"
 	"github.com/coxswain-hpc/coxswain/kubelet/reconcile"
 	"github.com/coxswain-hpc/coxswain/kubelet/runtime"
-	"github.com/coxswain-hpc/coxswain/kubelet/shim"
 	"github.com/coxswain-hpc/coxswain/kubelet/shim/shimapi"
 	"github.com/coxswain-hpc/coxswain/kubelet/step"
 )
@@ -140,37 +139,14 @@ func (a *agent) remove(p *pod) {
 		return
 	}
 	ref := a.ref(p.Assignment)
-	attached := p.record.Attach
 	a.beside(func(ctx context.Context) {
-		if attached {
-			a.awaitLinger(ctx, ref)
-		}
+		a.runtime.Forget(ctx, ref)
 		a.untilDone(ctx, "remove the pod's directory", ref, func() error { return a.store.Remove(key) })
-		a.runtime.Forget(ref)
 		a.post(func() {
 			delete(a.pods, key)
 			a.changed(key)
 		})
 	})
-}
-
-// A shim of an attached run stays some seconds for a client that has not come yet, or reads slowly;
-// its socket is in the pod's directory.
-const (
-	lingerLook = 20 * time.Millisecond
-	lingerMax  = 15 * time.Second
-)
-
-func (a *agent) awaitLinger(ctx context.Context, ref runtime.Pod) {
-	until := a.clock.Boot() + lingerMax
-	for a.clock.Boot() < until {
-		if alive, err := shim.Alive(ref.Dir); err != nil || !alive {
-			return
-		}
-		if clock.Sleep(ctx, a.clock, lingerLook) != nil {
-			return
-		}
-	}
 }
 
 // untilDone repeats f until it works, and shows people that it doesn't.

@@ -193,5 +193,5 @@ func newProcessRuntime(opts Options, driver cgroup.Driver) (*process.Runtime, er
 	if err != nil {
 		return nil, err
 	}
-	return process.New(starter, driver), nil
+	return process.New(starter, driver, opts.Clock), nil
 }

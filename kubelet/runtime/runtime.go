@@ -64,8 +64,10 @@ type Runtime interface {
 	Kill(ctx context.Context, pod Pod) error
 	// Attach takes the standard streams of a pod whose spec asked for that.
 	Attach(ctx context.Context, pod Pod) (Attachment, error)
-	// Forget drops what the runtime remembers of an ended pod, and nothing on disk.
-	Forget(pod Pod)
+	// Forget drops what the runtime remembers of an ended pod, and nothing on disk. What watched over
+	// the pod has a while to end by itself (it may serve an attached client), and is ended then; Dir
+	// can be removed after it.
+	Forget(ctx context.Context, pod Pod)
 	// Close ends the runtime. Pods run on.
 	Close()
 }

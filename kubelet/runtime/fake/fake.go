@@ -277,7 +277,7 @@ func (r Runtime) Attach(_ context.Context, ref runtime.Pod) (runtime.Attachment,
 }
 
 // Forget implements runtime.Runtime: the world remembers, as a directory does until it is removed.
-func (r Runtime) Forget(runtime.Pod) {}
+func (r Runtime) Forget(context.Context, runtime.Pod) {}
 
 // Close implements runtime.Runtime.
 func (r Runtime) Close() {}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coxswain-hpc/coxswain/internal/clock"
 	"github.com/coxswain-hpc/coxswain/kubelet/cgroup"
 	"github.com/coxswain-hpc/coxswain/kubelet/runtime"
 	"github.com/coxswain-hpc/coxswain/kubelet/shim"
@@ -26,6 +27,7 @@ const killTimeout = 30 * time.Second
 type Runtime struct {
 	starter *shim.Starter
 	cgroups cgroup.Driver
+	clock   clock.Clock
 
 	mu      sync.Mutex
 	clients map[string]*shim.Client // by directory
@@ -34,8 +36,8 @@ type Runtime struct {
 var _ runtime.Runtime = (*Runtime)(nil)
 
 // New starts nothing yet. The starter is the runtime's from now on.
-func New(starter *shim.Starter, cgroups cgroup.Driver) *Runtime {
-	return &Runtime{starter: starter, cgroups: cgroups, clients: map[string]*shim.Client{}}
+func New(starter *shim.Starter, cgroups cgroup.Driver, clock clock.Clock) *Runtime {
+	return &Runtime{starter: starter, cgroups: cgroups, clock: clock, clients: map[string]*shim.Client{}}
 }
 
 // Start implements runtime.Runtime.
@@ -184,11 +186,45 @@ func (r *Runtime) Attach(ctx context.Context, pod runtime.Pod) (runtime.Attachme
 	return a, nil
 }
 
+// A shim stays a while after its pod: for an attached client that reads slowly or has not come yet,
+// or because the disk has no room for its record.
+const (
+	lingerLook = 20 * time.Millisecond
+	lingerMax  = 15 * time.Second
+)
+
 // Forget implements runtime.Runtime.
-func (r *Runtime) Forget(pod runtime.Pod) {
+func (r *Runtime) Forget(ctx context.Context, pod runtime.Pod) {
+	until := r.clock.Boot() + lingerMax
+	for alive(pod) && r.clock.Boot() < until && ctx.Err() == nil {
+		_ = clock.Sleep(ctx, r.clock, lingerLook) // the loop ends with ctx
+	}
+	if ctx.Err() == nil && alive(pod) {
+		r.endShim(pod)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.clients, pod.Dir)
+}
+
+func alive(pod runtime.Pod) bool {
+	alive, err := shim.Alive(pod.Dir)
+	return err == nil && alive
+}
+
+// endShim ends the shim of a pod whose end is known and acknowledged: nobody needs its record any
+// more. It holds its lock, so the pid is still its own.
+func (r *Runtime) endShim(pod runtime.Pod) {
+	state := shimapi.State{}
+	if c, err := r.client(pod); err == nil {
+		state = c.State()
+	}
+	if state.Shim.PID == 0 {
+		state, _ = shim.ReadState(pod.Dir) // a shim without a state ends by itself, some time
+	}
+	if state.Shim.PID > 0 {
+		_ = syscall.Kill(state.Shim.PID, syscall.SIGKILL) // it may have ended this moment
+	}
 }
 
 // Close implements runtime.Runtime.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/coxswain-hpc/coxswain/internal/clock"
 	"github.com/coxswain-hpc/coxswain/kubelet/cgroup"
 	"github.com/coxswain-hpc/coxswain/kubelet/runtime"
 	"github.com/coxswain-hpc/coxswain/kubelet/runtime/process"
@@ -86,7 +87,7 @@ func (h *harness) Runtime() runtime.Runtime {
 	require.NoError(h.t, err)
 	starter, err := shim.NewStarter(shimBinary, group)
 	require.NoError(h.t, err)
-	r := process.New(starter, h.driver)
+	r := process.New(starter, h.driver, clock.Real{})
 	h.t.Cleanup(r.Close)
 	return r
 }
@@ -145,4 +146,28 @@ func TestSuite(t *testing.T) {
 	t.Parallel()
 	require.Zero(t, os.Geteuid(), "run the node's tests as root")
 	runtimetest.Run(t, func(t *testing.T) runtimetest.Harness { return newHarness(t) })
+}
+
+// TestForgetEndsAShimThatCannotWriteItsRecord: the disk is full, the end is known from the pipe.
+func TestForgetEndsAShimThatCannotWriteItsRecord(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	r := h.Runtime()
+	pod, spec := h.Pod(runtimetest.RunsOn)
+	_, err := r.Start(t.Context(), pod, spec)
+	require.NoError(t, err)
+	// A directory in the way of the record fails each try, as a full disk does.
+	require.NoError(t, os.MkdirAll(filepath.Join(pod.Dir, shimapi.ExitFile, "x"), 0o700))
+	require.NoError(t, r.Stop(t.Context(), pod, "cancelled", 0))
+	record, err := r.Wait(t.Context(), pod)
+	require.NoError(t, err)
+	require.EqualValues(t, "cancelled", record.Reason)
+	alive, err := shim.Alive(pod.Dir)
+	require.NoError(t, err)
+	require.True(t, alive, "it tries on")
+	r.Forget(t.Context(), pod)
+	require.Eventually(t, func() bool {
+		alive, err := shim.Alive(pod.Dir)
+		return err == nil && !alive
+	}, patience, tick)
 }

@@ -182,6 +182,7 @@ func testTooLate(t *testing.T, h Harness) {
 	require.ErrorIs(t, r.SetTimeLimit(bound(t), pod, time.Hour), runtime.ErrEnded)
 	require.NoError(t, r.Kill(bound(t), pod))
 	require.Equal(t, 3, wait(t, r, pod).ExitCode, "the record stands")
+	r.Forget(bound(t), pod)
 }
 
 func testAdopt(t *testing.T, h Harness) {
