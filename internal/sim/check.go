@@ -63,15 +63,15 @@ func (c *checker) afterEvent() {
 // compareEvery is how many steps lie between two comparisons of the kept world with a fresh load.
 const compareEvery = 7
 
-// afterStep looks at a server after a step of its loop: if that left nothing to do, the world that it
-// keeps is what a fresh load gives.
+// afterStep looks at a server after a step of its loop: if that left nothing to do, and nothing happened
+// meanwhile, the world that it keeps is what a fresh load gives.
 func (c *checker) afterStep(v *server, wait time.Duration) {
 	m := v.loop.Metrics()
 	if m.BadPlans > 0 {
 		c.sim.fail("server %s made a plan that breaks an invariant", v.name())
 	}
 	c.steps++
-	if wait == 0 || c.steps%compareEvery != 0 {
+	if v.stoodStill || wait == 0 || c.steps%compareEvery != 0 {
 		return
 	}
 	if err := v.loop.CompareWithLoad(ctx); err != nil && !errors.Is(err, api.ErrUnavailable) {

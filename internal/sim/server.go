@@ -40,6 +40,7 @@ type server struct {
 	stepAt      time.Duration // of the next step; 0: none is planned
 	stepNumber  int
 	inStep      bool
+	stoodStill  bool // in the middle of the last step
 	ringing     bool
 	cursor      api.Cursor
 	streams     map[string]*conn
@@ -143,6 +144,7 @@ func (v *server) faultyStore() *memstore.Faulty {
 func (v *server) standStill() {
 	d := upTo(v.rng, 15*time.Second)
 	v.pause(d)
+	v.stoodStill = true
 	v.sim.runUntil(v.sim.now + d)
 }
 
@@ -178,7 +180,7 @@ func (v *server) wake(d time.Duration) {
 // step is one step of the real loop.
 func (v *server) step() {
 	life, termBefore := v.life, v.term()
-	v.stepAt, v.inStep = 0, true
+	v.stepAt, v.inStep, v.stoodStill = 0, true, false
 	wait := v.loop.Step(ctx)
 	if v.life != life || !v.alive {
 		return
