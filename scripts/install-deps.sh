@@ -12,7 +12,7 @@ run=(postgresql)
 demo=("${run[@]}" lammps lammps-examples time)
 # Beyond the above: users that exist in the name service only, a file system that refuses root,
 # the workflow manager that drives cox, and what the black-box tests call.
-test=("${demo[@]}" libnss-extrausers fuse3 snakemake procps util-linux)
+test=("${demo[@]}" libnss-extrausers fuse3 bindfs snakemake procps util-linux)
 
 # fresh_days is how old the package lists may be before an install refreshes them.
 readonly fresh_days=7

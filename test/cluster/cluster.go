@@ -47,6 +47,8 @@ type Options struct {
 	// Args are further arguments of `cox up`, Env further environment.
 	Args []string
 	Env  []string
+	// User runs it as somebody else; Dir must be his then.
+	User *syscall.Credential
 }
 
 // Start starts a cluster and returns when its node is ready.
@@ -60,7 +62,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	c.up = exec.Command(o.Cox, append([]string{"up", "--data-dir", o.Dir}, o.Args...)...)
 	c.up.Env = append(os.Environ(), o.Env...)
 	c.up.Stdout, c.up.Stderr = log, log
-	c.up.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	c.up.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: o.User}
 	if err := c.up.Start(); err != nil {
 		return nil, fmt.Errorf("start cox up: %w", err)
 	}
