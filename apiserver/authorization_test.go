@@ -115,7 +115,8 @@ func TestEveryOperationHasARuleAndACase(t *testing.T) {
 		served = append(served, op.id)
 		require.Contains(t, accessCases, op.id, "add a case to accessCases")
 	}
-	require.ElementsMatch(t, authz.Operations(), served, "the authorisation table has exactly the operations of the API")
+	require.ElementsMatch(t, authz.Operations(), served,
+		"the authorisation table has exactly the operations of the API")
 	require.Len(t, accessCases, len(served), "no case without an operation")
 }
 
@@ -128,7 +129,8 @@ func TestAuthorisation(t *testing.T) {
 			name string
 			uid  int64
 			want bool
-		}{{"nobody", -1, c.want.nobody}, {"bob", bobUID, c.want.bob}, {"ada", adaUID, c.want.ada}, {"admin", adminUID, c.want.admin}} {
+		}{{"nobody", -1, c.want.nobody}, {"bob", bobUID, c.want.bob}, {"ada", adaUID, c.want.ada}, {"admin",
+			adminUID, c.want.admin}} {
 			if op.id == "watch" && who.want {
 				continue // it would not end; TestWatch… get in
 			}
@@ -136,7 +138,8 @@ func TestAuthorisation(t *testing.T) {
 			refused := got.status == http.StatusUnauthorized || got.status == http.StatusForbidden
 			require.Equal(t, who.want, !refused, "%s as %s: %d %s", op.id, who.name, got.status, got.body)
 			if refused {
-				got.problem(map[bool]api.Code{true: api.CodeUnauthenticated, false: got.code()}[who.uid < 0 || op.id == "join-kubelet"])
+				got.problem(map[bool]api.Code{true: api.CodeUnauthenticated,
+					false: got.code()}[who.uid < 0 || op.id == "join-kubelet"])
 			}
 		}
 	}

@@ -57,14 +57,17 @@ func decodeStrict(data []byte, v any) error {
 func explainDecode(data []byte, t reflect.Type, err error) error {
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
-		return &api.Error{Code: api.CodeInvalid, Message: "the body has a value of the wrong type", Fields: []api.FieldError{
-			{Field: wrongType.Field, Message: fmt.Sprintf("is a JSON %s, but must be %s", wrongType.Value, jsonTypeName(wrongType.Type))},
-		}}
+		return &api.Error{Code: api.CodeInvalid, Message: "the body has a value of the wrong type",
+			Fields: []api.FieldError{
+				{Field: wrongType.Field, Message: fmt.Sprintf("is a JSON %s, but must be %s", wrongType.Value,
+					jsonTypeName(wrongType.Type))},
+			}}
 	}
 	var generic any
 	if json.Unmarshal(data, &generic) == nil {
 		if unknown := unknownFields("", generic, t, nil); len(unknown) > 0 {
-			return &api.Error{Code: api.CodeUnknownField, Message: "the body has a field that the API does not have", Fields: unknown}
+			return &api.Error{Code: api.CodeUnknownField,
+				Message: "the body has a field that the API does not have", Fields: unknown}
 		}
 	}
 	return api.Errorf(api.CodeInvalid, "the body can't be read as JSON: %w", err)
@@ -129,7 +132,8 @@ func unknownField(path, name string, v any, t reflect.Type, out []api.FieldError
 func fieldByJSON(t reflect.Type, name string) (reflect.Type, bool) {
 	for _, f := range reflect.VisibleFields(t) {
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if tag != "-" && !f.Anonymous && (strings.EqualFold(tag, name) || tag == "" && strings.EqualFold(f.Name, name)) {
+		if tag != "-" && !f.Anonymous && (strings.EqualFold(tag,
+			name) || tag == "" && strings.EqualFold(f.Name, name)) {
 			return f.Type, true
 		}
 	}

@@ -15,7 +15,8 @@ type eventList struct {
 }
 
 func (s *Server) eventOperations() {
-	handle(s, operation("list-events", http.MethodGet, "/v1/events", "Read an object's history, oldest first"), s.listEvents)
+	handle(s, operation("list-events", http.MethodGet, "/v1/events",
+		"Read an object's history, oldest first"), s.listEvents)
 }
 
 func (s *Server) listEvents(ctx context.Context, in *eventList) (*reply[page[api.Event]], error) {

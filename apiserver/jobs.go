@@ -48,7 +48,8 @@ func okPage[T any](items []T, next string, err error) (*reply[page[T]], error) {
 	return ok(page[T]{Items: items, NextPage: next}, err)
 }
 
-// JobPath is the id of a job in a path. (Huma sees only exported embedded types.) The number of an array task finds the task's job.
+// JobPath is the id of a job in a path; the number of an array task finds the task's job. It is
+// exported since huma sees only embedded types that are.
 type JobPath struct {
 	ID string `path:"id" doc:"The job's number; an array task's own number finds its job"`
 }
@@ -81,9 +82,12 @@ func (s *Server) jobOperations() {
 	handle(s, submit, s.submitJob)
 	handle(s, operation("list-jobs", http.MethodGet, "/v1/jobs", "List jobs, newest first"), s.listJobs)
 	handle(s, operation("get-job", http.MethodGet, "/v1/jobs/{id}", "Read a job"), s.getJob)
-	handle(s, operation("explain-job", http.MethodGet, "/v1/jobs/{id}/why", "Explain why a job waits, or why it ended so"), s.explainJob)
-	handle(s, operation("get-job-payload", http.MethodGet, "/v1/jobs/{id}/payload", "Read a job's script and environment; its owner alone may"), s.jobPayload)
-	handle(s, operation("list-job-pods", http.MethodGet, "/v1/jobs/{id}/pods", "List a job's pods, every attempt"), s.listJobPods)
+	handle(s, operation("explain-job", http.MethodGet, "/v1/jobs/{id}/why",
+		"Explain why a job waits, or why it ended so"), s.explainJob)
+	handle(s, operation("get-job-payload", http.MethodGet, "/v1/jobs/{id}/payload",
+		"Read a job's script and environment; its owner alone may"), s.jobPayload)
+	handle(s, operation("list-job-pods", http.MethodGet, "/v1/jobs/{id}/pods",
+		"List a job's pods, every attempt"), s.listJobPods)
 }
 
 func (s *Server) listJobs(ctx context.Context, in *jobList) (*reply[page[api.Job]], error) {
@@ -232,7 +236,8 @@ func storedExplanation(job api.Job, index int64) api.Explanation {
 		Reasons: []api.ExplainReason{}, At: job.Status.SubmittedAt,
 	}
 	if job.Status.Reason != api.ReasonNone {
-		e.Reasons = append(e.Reasons, api.ExplainReason{Reason: job.Status.Reason, Message: job.Status.Message})
+		e.Reasons = append(e.Reasons,
+			api.ExplainReason{Reason: job.Status.Reason, Message: job.Status.Message})
 	}
 	if e.Summary == "" {
 		e.Summary = "the job is " + e.State
@@ -245,7 +250,8 @@ func (s *Server) jobPayload(ctx context.Context, in *JobPath) (*reply[api.Payloa
 	if err != nil {
 		return nil, err
 	}
-	if err := authz.MayRead(authn.CallerOf(ctx), job.Spec.Owner.User, "the payload of job "+job.ID.String()); err != nil {
+	if err := authz.MayRead(authn.CallerOf(ctx), job.Spec.Owner.User,
+		"the payload of job "+job.ID.String()); err != nil {
 		return nil, err
 	}
 	return ok(s.store.Payload(ctx, job.ID))

@@ -40,11 +40,15 @@ type jobSignalInput struct {
 
 func (s *Server) jobChangeOperations() {
 	handle(s, operation("update-job", http.MethodPatch, "/v1/jobs/{id}", "Change a job"), s.updateJob)
-	handle(s, operation("cancel-job", http.MethodPost, "/v1/jobs/{id}/cancel", "End a job or some of its array tasks"), s.cancelJob)
-	handle(s, operation("hold-job", http.MethodPost, "/v1/jobs/{id}/hold", "Keep a job or some of its array tasks from starting"), s.holdJob)
+	handle(s, operation("cancel-job", http.MethodPost, "/v1/jobs/{id}/cancel",
+		"End a job or some of its array tasks"), s.cancelJob)
+	handle(s, operation("hold-job", http.MethodPost, "/v1/jobs/{id}/hold",
+		"Keep a job or some of its array tasks from starting"), s.holdJob)
 	handle(s, operation("release-job", http.MethodPost, "/v1/jobs/{id}/release", "Undo a hold"), s.releaseJob)
-	handle(s, operation("requeue-job", http.MethodPost, "/v1/jobs/{id}/requeue", "Stop running instances and let them start again"), s.requeueJob)
-	handle(s, operation("signal-job", http.MethodPost, "/v1/jobs/{id}/signal", "Send a signal to running pods"), s.signalJob)
+	handle(s, operation("requeue-job", http.MethodPost, "/v1/jobs/{id}/requeue",
+		"Stop running instances and let them start again"), s.requeueJob)
+	handle(s, operation("signal-job", http.MethodPost, "/v1/jobs/{id}/signal",
+		"Send a signal to running pods"), s.signalJob)
 }
 
 // target is what an action on a job is about.
@@ -150,7 +154,8 @@ func (s *Server) releaseJob(ctx context.Context, in *jobAction) (*reply[api.Job]
 	if len(t.ordinals) > 0 {
 		return s.changed(ctx, t, s.store.HoldIndices(ctx, t.job.ID, t.ordinals, false, t.now))
 	}
-	_, err = s.store.UpdateJobSpec(ctx, t.job.ID, 0, t.now, func(spec *api.JobSpec) error { return release(spec, t.caller) })
+	_, err = s.store.UpdateJobSpec(ctx, t.job.ID, 0, t.now,
+		func(spec *api.JobSpec) error { return release(spec, t.caller) })
 	if err == nil && t.array.IsArray() {
 		err = s.store.HoldIndices(ctx, t.job.ID, nil, false, t.now) // those that are held one by one
 	}
@@ -186,7 +191,8 @@ func (s *Server) signalJob(ctx context.Context, in *jobSignalInput) (*reply[api.
 		return nil, err
 	}
 	if len(keys) == 0 {
-		return nil, api.Errorf(api.CodeConflict, "nothing of job %d runs now that could take a signal", t.job.ID)
+		return nil, api.Errorf(api.CodeConflict, "nothing of job %d runs now that could take a signal",
+			t.job.ID)
 	}
 	return ok(t.job, s.store.SignalPods(ctx, keys, name, request.BatchOnly, t.now))
 }
@@ -211,5 +217,6 @@ func (s *Server) liveKeys(ctx context.Context, t target) ([]api.PodKey, error) {
 		}
 		filter.Page = next
 	}
-	return nil, api.Errorf(api.CodeLimit, "more than %d pods of job %d run; name array tasks", signalPodsMax, t.job.ID)
+	return nil, api.Errorf(api.CodeLimit, "more than %d pods of job %d run; name array tasks", signalPodsMax,
+		t.job.ID)
 }

@@ -69,7 +69,8 @@ func (b *submission) checkRoles() {
 		return
 	}
 	if len(roles) > 1 || roles[0].Count > 1 {
-		b.wrong.add("spec.roles", "hold more than one pod; gangs (several nodes or roles) are not supported yet")
+		b.wrong.add("spec.roles",
+			"hold more than one pod; gangs (several nodes or roles) are not supported yet")
 	}
 	for i, role := range roles {
 		field := fmt.Sprintf("spec.roles[%d]", i)
@@ -142,7 +143,8 @@ func checkArguments(field string, c api.Container, wrong *fieldErrors) {
 		}
 	}
 	if len(c.Command)+len(c.Args) > argumentsCountMax || total > argumentsBytesMax {
-		wrong.add(field+".args", fmt.Sprintf("are more than %d, or %d bytes together", argumentsCountMax, argumentsBytesMax))
+		wrong.add(field+".args",
+			fmt.Sprintf("are more than %d, or %d bytes together", argumentsCountMax, argumentsBytesMax))
 	}
 }
 
@@ -188,7 +190,8 @@ func checkEnvironment(environment []string, wrong *fieldErrors) {
 		}
 	}
 	if len(environment) > environmentCountMax || total > environmentBytesMax {
-		wrong.add("payload.environment", fmt.Sprintf("is larger than %d variables or %d MiB", environmentCountMax, environmentBytesMax>>20))
+		wrong.add("payload.environment", fmt.Sprintf("is larger than %d variables or %d MiB",
+			environmentCountMax, environmentBytesMax>>20))
 	}
 }
 
@@ -213,7 +216,8 @@ func checkRange(field string, v, low, high int64, wrong *fieldErrors) {
 
 func checkName(field, name string, wrong *fieldErrors) {
 	if !nameOK(name) {
-		wrong.add(field, fmt.Sprintf("must be text of 1 to %d bytes without control characters", nameBytesMax))
+		wrong.add(field,
+			fmt.Sprintf("must be text of 1 to %d bytes without control characters", nameBytesMax))
 	}
 }
 

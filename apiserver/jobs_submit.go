@@ -55,7 +55,9 @@ type submission struct {
 
 // prepare brings the request to its final form: who, which policy, which defaults; then it checks
 // all fields at once, and last what needs the store.
-func (s *Server) prepare(ctx context.Context, caller authn.Caller, request *api.JobSubmit) (*submission, error) {
+func (s *Server) prepare(
+	ctx context.Context, caller authn.Caller, request *api.JobSubmit,
+) (*submission, error) {
 	sub := &submission{request: request, spec: &request.Spec, caller: caller}
 	sub.fillOwner()
 	if sub.spec.Owner.UID == 0 && !s.options.AllowRootJobs {
@@ -117,14 +119,16 @@ func (s *Server) fillAccount(ctx context.Context, sub *submission) error {
 		spec.Account = user.DefaultAccount
 	}
 	if spec.Account == "" {
-		sub.wrong.add("spec.account", "has no default for "+sub.caller.Identity.User+"; name one, or ask the admin")
+		sub.wrong.add("spec.account",
+			"has no default for "+sub.caller.Identity.User+"; name one, or ask the admin")
 		return nil
 	}
 	if _, err := s.policy.account(ctx, spec.Account); err != nil {
 		return sub.policyError("spec.account", err)
 	}
 	if !sub.caller.Admin && !contains(user.Accounts, spec.Account) {
-		return api.Errorf(api.CodeForbidden, "%s is no member of the account %s", sub.caller.Identity.User, spec.Account)
+		return api.Errorf(api.CodeForbidden, "%s is no member of the account %s", sub.caller.Identity.User,
+			spec.Account)
 	}
 	return nil
 }
@@ -175,7 +179,8 @@ func (s *Server) resolveDependencies(ctx context.Context, spec *api.JobSpec) err
 	return wrong.err(api.CodeInvalid, "the job can't be accepted")
 }
 
-func (s *Server) resolveDependency(ctx context.Context, d *api.Dependency, found map[api.JobID]api.Job) error {
+func (s *Server) resolveDependency(ctx context.Context, d *api.Dependency,
+	found map[api.JobID]api.Job) error {
 	if d.Kind == api.DependencySingleton {
 		return nil
 	}

@@ -20,7 +20,8 @@ func TestSubmitFillsDefaultsAndTells(t *testing.T) {
 	spec := job.Spec
 	require.Equal(t, "ada", spec.Owner.User)
 	require.Equal(t, adaUID, spec.Owner.UID)
-	require.Equal(t, []string{"default", "default", "default"}, []string{spec.Account, spec.Partition, spec.QOS})
+	require.Equal(t, []string{"default", "default", "default"},
+		[]string{spec.Account, spec.Partition, spec.QOS})
 	require.Equal(t, int64(3600), spec.TimeLimitSeconds)
 	require.Equal(t, int64(30), spec.GraceSeconds)
 	main := spec.Roles[0].Template.Main()
@@ -268,7 +269,8 @@ func TestPayloadIsItsOwnersAlone(t *testing.T) {
 func TestAccountsDecide(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.as(adminUID, http.MethodPut, "/v1/accounts/physics", api.AccountSpec{Description: "Physics"}).into(http.StatusOK, nil)
+	b.as(adminUID, http.MethodPut, "/v1/accounts/physics",
+		api.AccountSpec{Description: "Physics"}).into(http.StatusOK, nil)
 	in := script()
 	in.Spec.Account = "physics"
 	b.as(adaUID, http.MethodPost, "/v1/jobs", in).problem(api.CodeForbidden)

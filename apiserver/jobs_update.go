@@ -59,7 +59,8 @@ func fieldError(field string, err error) error {
 	if code != api.CodeNotFound {
 		return err
 	}
-	return &api.Error{Code: api.CodeInvalid, Message: err.Error(), Fields: []api.FieldError{{Field: field, Message: err.Error()}}}
+	return &api.Error{Code: api.CodeInvalid, Message: err.Error(),
+		Fields: []api.FieldError{{Field: field, Message: err.Error()}}}
 }
 
 // applyUpdate changes the spec as asked, or says what is wrong with the request.

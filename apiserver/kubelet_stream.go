@@ -115,7 +115,8 @@ func (k *kubeletConn) hello(ctx context.Context) (api.KubeletHello, error) {
 		return api.KubeletHello{}, err
 	}
 	if m.Hello == nil {
-		return api.KubeletHello{}, api.Errorf(api.CodeInvalid, "the first message of a stream must be a hello")
+		return api.KubeletHello{}, api.Errorf(api.CodeInvalid,
+			"the first message of a stream must be a hello")
 	}
 	return *m.Hello, nil
 }
@@ -130,7 +131,8 @@ func (k *kubeletConn) open(ctx context.Context, node string, hello api.KubeletHe
 		return err
 	}
 	k.session = stream.New(stream.Options{
-		Store: streamStore{k.server.store, k.server.renewals}, Node: node, Epoch: meta.Epoch, Now: k.server.clock.Now,
+		Store: streamStore{k.server.store,
+			k.server.renewals}, Node: node, Epoch: meta.Epoch, Now: k.server.clock.Now,
 	})
 	welcome, err := k.session.Open(storeCtx, hello)
 	if err != nil {
@@ -140,7 +142,8 @@ func (k *kubeletConn) open(ctx context.Context, node string, hello api.KubeletHe
 		return err
 	}
 	k.server.streams.open(k.stream)
-	k.server.log.Info("kubelet connected", slog.String("node", node), slog.Int("pods", len(welcome.Welcome.Pods)))
+	k.server.log.Info("kubelet connected", slog.String("node", node),
+		slog.Int("pods", len(welcome.Welcome.Pods)))
 	return nil
 }
 
@@ -150,7 +153,8 @@ func (k *kubeletConn) reader(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = k.step(ctx, func(ctx context.Context) ([]api.ServerMessage, error) { return k.session.Receive(ctx, m) })
+		err = k.step(ctx,
+			func(ctx context.Context) ([]api.ServerMessage, error) { return k.session.Receive(ctx, m) })
 		if err != nil {
 			return err
 		}
@@ -158,7 +162,8 @@ func (k *kubeletConn) reader(ctx context.Context) error {
 }
 
 // step uses the session and sends its answers.
-func (k *kubeletConn) step(ctx context.Context, use func(context.Context) ([]api.ServerMessage, error)) error {
+func (k *kubeletConn) step(ctx context.Context,
+	use func(context.Context) ([]api.ServerMessage, error)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	storeCtx, cancel := context.WithTimeout(ctx, streamStoreMax)
@@ -183,7 +188,8 @@ func (k *kubeletConn) writer(ctx context.Context) error {
 		case <-k.stream.wake:
 		}
 		news := k.stream.take()
-		if err := k.step(ctx, func(ctx context.Context) ([]api.ServerMessage, error) { return k.tell(ctx, news) }); err != nil {
+		if err := k.step(ctx,
+			func(ctx context.Context) ([]api.ServerMessage, error) { return k.tell(ctx, news) }); err != nil {
 			return err
 		}
 	}

@@ -30,8 +30,10 @@ type (
 )
 
 func (s *Server) kubeletOperations() {
-	handle(s, operation("join-kubelet", http.MethodPost, "/v1/kubelets/join", "Turn a join token into a kubelet's certificate"), s.joinKubelet)
-	handle(s, operation("renew-kubelet", http.MethodPost, "/v1/kubelets/renew", "Renew a kubelet's certificate"), s.renewKubelet)
+	handle(s, operation("join-kubelet", http.MethodPost, "/v1/kubelets/join",
+		"Turn a join token into a kubelet's certificate"), s.joinKubelet)
+	handle(s, operation("renew-kubelet", http.MethodPost, "/v1/kubelets/renew",
+		"Renew a kubelet's certificate"), s.renewKubelet)
 }
 
 // joinKubelet signs the certificate of a new node. The order matters: everything that can be refused
@@ -42,7 +44,8 @@ func (s *Server) joinKubelet(ctx context.Context, in *joinInput) (*reply[certifi
 		return nil, err
 	}
 	if s.options.Authority == nil {
-		return nil, api.Errorf(api.CodeUnsupported, "this server has no certificate authority, so no node can join by it")
+		return nil, api.Errorf(api.CodeUnsupported,
+			"this server has no certificate authority, so no node can join by it")
 	}
 	token, err := s.authn.Token(ctx, request.Token, authn.TokenJoin)
 	if err != nil {
@@ -63,15 +66,17 @@ func (s *Server) joinKubelet(ctx context.Context, in *joinInput) (*reply[certifi
 }
 
 func (s *Server) certificates(certificate []byte) certificates {
-	return certificates{CertificatePEM: string(certificate), CAPEM: string(s.options.Authority.CertificatePEM())}
+	return certificates{CertificatePEM: string(certificate),
+		CAPEM: string(s.options.Authority.CertificatePEM())}
 }
 
 // mayJoin refuses a name that cannot be one, and one whose node is heard.
 func (s *Server) mayJoin(ctx context.Context, name string) error {
 	if !nodeNameOK(name) {
-		return &api.Error{Code: api.CodeInvalid, Message: "this can't be a node's name", Fields: []api.FieldError{
-			{Field: "node", Message: "must be a host name in lower case: letters, digits, dots and hyphens"},
-		}}
+		return &api.Error{Code: api.CodeInvalid, Message: "this can't be a node's name",
+			Fields: []api.FieldError{
+				{Field: "node", Message: "must be a host name in lower case: letters, digits, dots and hyphens"},
+			}}
 	}
 	node, err := s.store.GetNode(ctx, name)
 	if api.CodeOf(err) == api.CodeNotFound {
@@ -81,8 +86,9 @@ func (s *Server) mayJoin(ctx context.Context, name string) error {
 		return err
 	}
 	if node.Status.State != api.NodeDown {
-		return api.Errorf(api.CodeExists, "a node %s is in the cluster and %s; give this kubelet another name (--name), or, "+
-			"if this machine replaces it, run `cox node delete %s` first", name, node.Status.State, name)
+		return api.Errorf(api.CodeExists,
+			"a node %s is in the cluster and %s; give this kubelet another name (--name), or, "+
+				"if this machine replaces it, run `cox node delete %s` first", name, node.Status.State, name)
 	}
 	return nil
 }
@@ -95,7 +101,8 @@ func (s *Server) renewKubelet(ctx context.Context, in *renewInput) (*reply[certi
 	if s.options.Authority == nil {
 		return nil, api.Errorf(api.CodeUnsupported, "this server has no certificate authority")
 	}
-	certificate, err := s.options.Authority.KubeletLeaf([]byte(request.CSRPEM), authn.CallerOf(ctx).Node, s.clock.Now())
+	certificate, err := s.options.Authority.KubeletLeaf([]byte(request.CSRPEM), authn.CallerOf(ctx).Node,
+		s.clock.Now())
 	if err != nil {
 		return nil, err
 	}

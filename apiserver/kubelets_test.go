@@ -67,7 +67,8 @@ func (b *bundle) dial(k *client.Kubelet, node, boot string) kubeletStream {
 
 func nodeStatus(boot string) api.NodeStatus {
 	size := api.Resources{CPUMillis: 8000, MemoryBytes: 16 << 30}
-	return api.NodeStatus{BootID: boot, KubeletVersion: "1", Inventory: api.Inventory{Capacity: size, Allocatable: size, CgroupMode: "v2"}}
+	return api.NodeStatus{BootID: boot, KubeletVersion: "1",
+		Inventory: api.Inventory{Capacity: size, Allocatable: size, CgroupMode: "v2"}}
 }
 
 func (s kubeletStream) send(m api.KubeletMessage) {
@@ -176,7 +177,8 @@ func TestAPodsWayThroughTheStream(t *testing.T) {
 	started, ended := time.Now().UTC(), time.Now().UTC()
 	s.send(api.KubeletMessage{Report: &api.KubeletReport{Seq: 9, Pods: []api.PodReport{
 		{Key: key, State: api.PodCompleted, At: ended, StartedAt: &started, Exit: &api.PodExit{}},
-		{Key: api.PodKey{Instance: api.Instance{Owner: 4242, Index: -1}, Attempt: 1}, State: api.PodRunning, At: ended},
+		{Key: api.PodKey{Instance: api.Instance{Owner: 4242, Index: -1}, Attempt: 1}, State: api.PodRunning,
+			At: ended},
 	}}})
 	m = s.until(func(m api.ServerMessage) bool { return m.ReportAck == 9 })
 	require.Len(t, m.Stale, 1)
@@ -274,11 +276,13 @@ func TestTokensOverTLS(t *testing.T) {
 	b.submit(adaUID)
 	var made struct{ ID, Token string }
 	b.as(adaUID, http.MethodPost, "/v1/tokens", `{"use":"user","ttl_seconds":60}`).into(http.StatusCreated, &made)
-	c, err := client.New(client.Options{Server: "https://" + b.address, Token: made.Token, CAPEM: b.authority.CertificatePEM(), RetryFor: -1})
+	c, err := client.New(client.Options{Server: "https://" + b.address, Token: made.Token,
+		CAPEM: b.authority.CertificatePEM(), RetryFor: -1})
 	require.NoError(t, err)
 	who, err := c.Whoami(within(t))
 	require.NoError(t, err)
-	require.Equal(t, client.Whoami{User: "ada", UID: adaUID, Accounts: []string{"default"}, Method: "token"}, who)
+	require.Equal(t, client.Whoami{User: "ada", UID: adaUID, Accounts: []string{"default"}, Method: "token"},
+		who)
 	b.as(bobUID, http.MethodDelete, "/v1/tokens/"+made.ID, nil).problem(api.CodeForbidden)
 	b.as(adaUID, http.MethodDelete, "/v1/tokens/"+made.ID, nil).into(http.StatusNoContent, nil)
 	_, err = c.Whoami(within(t))
@@ -290,7 +294,8 @@ func TestTokensOverTLS(t *testing.T) {
 func TestOnlyTLS13AndNeverPlain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	_, err := tls.Dial("tcp", b.address, &tls.Config{RootCAs: b.authority.Pool(), ServerName: "localhost", MaxVersion: tls.VersionTLS12})
+	_, err := tls.Dial("tcp", b.address,
+		&tls.Config{RootCAs: b.authority.Pool(), ServerName: "localhost", MaxVersion: tls.VersionTLS12})
 	require.ErrorContains(t, err, "protocol version")
 	conn, err := net.Dial("tcp", b.address)
 	require.NoError(t, err)

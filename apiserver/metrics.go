@@ -98,7 +98,8 @@ func (s *Server) recoverPanic(next http.Handler) http.Handler {
 			}
 			s.log.Error("handler panicked", slog.Any("panic", v), slog.String("path", r.URL.Path),
 				slog.String("stack", string(debug.Stack())))
-			s.writeProblem(w, r, api.Errorf(api.CodeInternal, "an error inside the server; its log has the cause"))
+			s.writeProblem(w, r,
+				api.Errorf(api.CodeInternal, "an error inside the server; its log has the cause"))
 		}()
 		next.ServeHTTP(w, r)
 	})

@@ -99,7 +99,8 @@ func (n *nodeStream) session(r api.SessionRequest, pod api.NodeAssignment) error
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(n.news.sessions) >= pendingSessionsMax {
-		return api.Errorf(api.CodeUnavailable, "node %s does not keep up with requests for sessions; try again later", n.node)
+		return api.Errorf(api.CodeUnavailable,
+			"node %s does not keep up with requests for sessions; try again later", n.node)
 	}
 	if n.ready && !pod.Released {
 		n.putPod(pod)

@@ -28,8 +28,10 @@ type nodeUpdate struct {
 func (s *Server) nodeOperations() {
 	handle(s, operation("list-nodes", http.MethodGet, "/v1/nodes", "List nodes by name"), s.listNodes)
 	handle(s, operation("get-node", http.MethodGet, "/v1/nodes/{name}", "Read a node"), s.getNode)
-	handle(s, operation("update-node", http.MethodPatch, "/v1/nodes/{name}", "Replace what admins decide about a node"), s.updateNode)
-	handle(s, operation("delete-node", http.MethodDelete, "/v1/nodes/{name}", "Forget a node that holds no pods"), s.deleteNode)
+	handle(s, operation("update-node", http.MethodPatch, "/v1/nodes/{name}",
+		"Replace what admins decide about a node"), s.updateNode)
+	handle(s, operation("delete-node", http.MethodDelete, "/v1/nodes/{name}",
+		"Forget a node that holds no pods"), s.deleteNode)
 }
 
 func (s *Server) listNodes(ctx context.Context, in *Paging) (*reply[page[api.Node]], error) {

@@ -14,7 +14,7 @@ type noun[N, S any] struct {
 	singular, plural string
 	get              func(ctx context.Context, name string) (N, error)
 	list             func(ctx context.Context, after string, limit int) ([]N, error)
-	put              func(ctx context.Context, name string, generation int64, spec S, now time.Time) (N, error)
+	put              func(ctx context.Context, name string, generation int64, spec S, at time.Time) (N, error)
 	remove           func(ctx context.Context, name string, now time.Time) error
 	// nameOf and generationOf read the object; check finds what is wrong with a spec.
 	nameOf       func(N) string
@@ -38,10 +38,14 @@ func nounOperations[N, S any](s *Server, n noun[N, S]) {
 			return okPage(items, nextName(items, in.limit(), n.nameOf), err)
 		})
 	handle(s, operation("get-"+n.singular, http.MethodGet, path+"/{name}", "Read one of the "+n.plural),
-		func(ctx context.Context, in *NamePath) (*versioned[N], error) { return n.version(n.get(ctx, in.Name)) })
-	handle(s, operation("put-"+n.singular, http.MethodPut, path+"/{name}", "Make or replace one of the "+n.plural),
+		func(ctx context.Context, in *NamePath) (*versioned[N], error) {
+			return n.version(n.get(ctx, in.Name))
+		})
+	handle(s,
+		operation("put-"+n.singular, http.MethodPut, path+"/{name}", "Make or replace one of the "+n.plural),
 		func(ctx context.Context, in *nounPut[S]) (*versioned[N], error) { return putNoun(ctx, s, n, in) })
-	handle(s, operation("delete-"+n.singular, http.MethodDelete, path+"/{name}", "Delete one of the "+n.plural),
+	handle(s,
+		operation("delete-"+n.singular, http.MethodDelete, path+"/{name}", "Delete one of the "+n.plural),
 		func(ctx context.Context, in *NamePath) (*nothing, error) { return deleteNoun(ctx, s, n, in.Name) })
 }
 
@@ -73,7 +77,8 @@ func putNoun[N, S any](ctx context.Context, s *Server, n noun[N, S], in *nounPut
 
 func deleteNoun[N, S any](ctx context.Context, s *Server, n noun[N, S], name string) (*nothing, error) {
 	if n.keepDefault && name == api.DefaultName {
-		return nil, api.Errorf(api.CodeInvalid, "the %s %s can't be deleted: what names none takes it", n.singular, name)
+		return nil, api.Errorf(api.CodeInvalid, "the %s %s can't be deleted: what names none takes it",
+			n.singular, name)
 	}
 	err := n.remove(ctx, name, s.clock.Now())
 	s.policy.clear()

@@ -17,7 +17,8 @@ func (s *Server) partitionOperations() {
 	})
 }
 
-func (s *Server) checkPartition(ctx context.Context, name string, spec api.PartitionSpec, wrong *fieldErrors) error {
+func (s *Server) checkPartition(ctx context.Context, name string, spec api.PartitionSpec,
+	wrong *fieldErrors) error {
 	checkRange("priority", spec.Priority, -priorityMax, priorityMax, wrong)
 	checkRange("default_time_seconds", spec.DefaultTimeSeconds, 0, timeLimitSecondsMax, wrong)
 	checkRange("max_time_seconds", spec.MaxTimeSeconds, 0, timeLimitSecondsMax, wrong)

@@ -70,7 +70,8 @@ func TestPeerIsWhoTheKernelSays(t *testing.T) {
 	}
 	u, err := b.store.GetUser(t.Context(), "ada")
 	require.NoError(t, err, "first contact makes the user")
-	require.Equal(t, api.UserSpec{UID: adaUID, Accounts: []string{"default"}, DefaultAccount: "default"}, u.Spec)
+	require.Equal(t, api.UserSpec{UID: adaUID, Accounts: []string{"default"}, DefaultAccount: "default"},
+		u.Spec)
 }
 
 func whoamiAs(t *testing.T, socket string, uid uint32) string {
@@ -98,6 +99,7 @@ func parent(path string) string {
 func TestIdentityMismatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.as(adminUID, "PUT", "/v1/users/ada", api.UserSpec{UID: 77, Accounts: []string{"default"}, DefaultAccount: "default"}).into(200, nil)
+	b.as(adminUID, "PUT", "/v1/users/ada",
+		api.UserSpec{UID: 77, Accounts: []string{"default"}, DefaultAccount: "default"}).into(200, nil)
 	b.as(adaUID, "GET", "/v1/whoami", nil).problem(api.CodeIdentityMismatch)
 }

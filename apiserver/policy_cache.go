@@ -50,7 +50,8 @@ func (p *policyCache) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.version++
-	p.users, p.accounts, p.qos = map[string]entry[api.User]{}, map[string]entry[api.Account]{}, map[string]entry[api.QOS]{}
+	p.users, p.accounts = map[string]entry[api.User]{}, map[string]entry[api.Account]{}
+	p.qos = map[string]entry[api.QOS]{}
 	p.tokens, p.partitions = map[string]entry[api.Token]{}, map[string]entry[[]api.Partition]{}
 }
 
@@ -63,7 +64,8 @@ func (p *policyCache) touched(t api.Touched) {
 
 // remembered looks in one map of the cache before it asks the store. The map is picked under the
 // lock, since clear replaces it.
-func remembered[T any](p *policyCache, pick func() map[string]entry[T], key string, read func() (T, error)) (T, error) {
+func remembered[T any](p *policyCache, pick func() map[string]entry[T], key string,
+	read func() (T, error)) (T, error) {
 	p.mu.Lock()
 	e, found := pick()[key]
 	version := p.version
@@ -88,22 +90,25 @@ func remembered[T any](p *policyCache, pick func() map[string]entry[T], key stri
 
 // EnsureUser implements authn.Directory: somebody new becomes a user with the default account.
 func (p *policyCache) EnsureUser(ctx context.Context, identity api.Identity) (api.User, error) {
-	return remembered(p, func() map[string]entry[api.User] { return p.users }, identity.User, func() (api.User, error) {
-		return p.store.EnsureUser(ctx, identity)
-	})
+	return remembered(p, func() map[string]entry[api.User] { return p.users }, identity.User,
+		func() (api.User, error) {
+			return p.store.EnsureUser(ctx, identity)
+		})
 }
 
 // TokenByHash implements authn.Directory.
 func (p *policyCache) TokenByHash(ctx context.Context, hash []byte) (api.Token, error) {
-	return remembered(p, func() map[string]entry[api.Token] { return p.tokens }, string(hash), func() (api.Token, error) {
-		return p.store.TokenByHash(ctx, hash)
-	})
+	return remembered(p, func() map[string]entry[api.Token] { return p.tokens }, string(hash),
+		func() (api.Token, error) {
+			return p.store.TokenByHash(ctx, hash)
+		})
 }
 
 func (p *policyCache) account(ctx context.Context, name string) (api.Account, error) {
-	return remembered(p, func() map[string]entry[api.Account] { return p.accounts }, name, func() (api.Account, error) {
-		return p.store.GetAccount(ctx, name)
-	})
+	return remembered(p, func() map[string]entry[api.Account] { return p.accounts }, name,
+		func() (api.Account, error) {
+			return p.store.GetAccount(ctx, name)
+		})
 }
 
 func (p *policyCache) qosByName(ctx context.Context, name string) (api.QOS, error) {
@@ -113,9 +118,10 @@ func (p *policyCache) qosByName(ctx context.Context, name string) (api.QOS, erro
 }
 
 func (p *policyCache) allPartitions(ctx context.Context) ([]api.Partition, error) {
-	return remembered(p, func() map[string]entry[[]api.Partition] { return p.partitions }, "", func() ([]api.Partition, error) {
-		return p.store.ListPartitions(ctx, "", partitionsMax)
-	})
+	return remembered(p, func() map[string]entry[[]api.Partition] { return p.partitions }, "",
+		func() ([]api.Partition, error) {
+			return p.store.ListPartitions(ctx, "", partitionsMax)
+		})
 }
 
 // partition finds a partition by name, or the default one for the empty name.

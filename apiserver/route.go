@@ -146,7 +146,8 @@ func (s *Server) identify(next http.Handler) http.Handler {
 }
 
 // raw is a route that huma does not serve (sockets, streams of events), with the same authorisation.
-func (s *Server) raw(operation string, do func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
+func (s *Server) raw(operation string,
+	do func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		err := check(r.Context(), operation)
 		if err == nil {

@@ -93,7 +93,8 @@ func (s *Server) serveAll(ctx context.Context, listeners []net.Listener) error {
 	}
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
-		s.log.Info("listening", slog.String("network", l.Addr().Network()), slog.String("address", l.Addr().String()))
+		s.log.Info("listening", slog.String("network", l.Addr().Network()),
+			slog.String("address", l.Addr().String()))
 		go func() { failed <- server.Serve(l) }()
 	}
 	var err error
@@ -117,13 +118,15 @@ func (s *Server) serveAll(ctx context.Context, listeners []net.Listener) error {
 func (s *Server) secure(tcp net.Listener) (net.Listener, error) {
 	a := s.options.Authority
 	if a == nil {
-		return nil, api.Errorf(api.CodeInvalid, "a network listener needs the cluster's authority: plain TCP is never served")
+		return nil, api.Errorf(api.CodeInvalid,
+			"a network listener needs the cluster's authority: plain TCP is never served")
 	}
 	leaf, err := a.ServerLeaf(s.options.ServerID, serverHosts(s.options.URL, tcp.Addr()), s.clock.Now())
 	if err != nil {
 		return nil, err
 	}
-	s.peers.Store(&http.Client{Transport: &http.Transport{TLSClientConfig: a.ClientTLS(leaf), TLSHandshakeTimeout: headerTimeout}})
+	s.peers.Store(&http.Client{Transport: &http.Transport{TLSClientConfig: a.ClientTLS(leaf),
+		TLSHandshakeTimeout: headerTimeout}})
 	return tls.NewListener(tcp, a.ServerTLS(leaf)), nil
 }
 

@@ -141,7 +141,8 @@ func build(o Options) *Server {
 	}
 	s.life, s.endLife = context.WithCancel(context.Background())
 	s.policy = newPolicyCache(s.store, s.clock)
-	s.authn = &authn.Authenticator{Names: o.Names, Directory: s.policy, Clock: o.Clock, ServerUID: *o.ServerUID}
+	s.authn = &authn.Authenticator{Names: o.Names, Directory: s.policy, Clock: o.Clock,
+		ServerUID: *o.ServerUID}
 	s.streams = newStreamRouter(s)
 	s.renewals = newRenewals(s.store)
 	s.sessions = newSessionBroker(s)
@@ -160,7 +161,8 @@ func (s *Server) routes() {
 	s.router = chi.NewRouter()
 	s.router.Use(s.recoverPanic, s.measure)
 	s.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		s.writeProblem(w, r, api.Errorf(api.CodeNotFound, "there is nothing at %s; /openapi.json lists what there is", r.URL.Path))
+		s.writeProblem(w, r, api.Errorf(api.CodeNotFound,
+			"there is nothing at %s; /openapi.json lists what there is", r.URL.Path))
 	})
 	s.router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, api.Errorf(api.CodeNotFound, "%s does not take %s", r.URL.Path, r.Method))

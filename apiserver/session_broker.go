@@ -50,7 +50,8 @@ func newSessionBroker(s *Server) *sessionBroker {
 }
 
 // open begins a session with the pod's node, wherever its stream is. The caller closes socket.done.
-func (b *sessionBroker) open(ctx context.Context, request api.SessionRequest, pod api.NodeAssignment) (*kubeletSocket, error) {
+func (b *sessionBroker) open(ctx context.Context, request api.SessionRequest,
+	pod api.NodeAssignment) (*kubeletSocket, error) {
 	if b.server.streams.find(pod.Node) != nil {
 		return b.openHere(ctx, request, pod)
 	}
@@ -58,10 +59,12 @@ func (b *sessionBroker) open(ctx context.Context, request api.SessionRequest, po
 }
 
 // openHere asks a node whose stream is on this server, and waits for its kubelet to dial.
-func (b *sessionBroker) openHere(ctx context.Context, request api.SessionRequest, pod api.NodeAssignment) (*kubeletSocket, error) {
+func (b *sessionBroker) openHere(ctx context.Context, request api.SessionRequest,
+	pod api.NodeAssignment) (*kubeletSocket, error) {
 	stream := b.server.streams.find(pod.Node)
 	if stream == nil {
-		return nil, api.Errorf(api.CodeUnavailable, "node %s is not connected to this server; try again later", pod.Node)
+		return nil, api.Errorf(api.CodeUnavailable,
+			"node %s is not connected to this server; try again later", pod.Node)
 	}
 	id, err := authn.Random(sessionIDBytes, b.server.random)
 	if err != nil {
@@ -82,9 +85,11 @@ func (b *sessionBroker) openHere(ctx context.Context, request api.SessionRequest
 	case socket := <-w.socket:
 		return socket, nil
 	case <-timer.C:
-		return nil, api.Errorf(api.CodeUnavailable, "the kubelet of node %s did not answer within %s", pod.Node, sessionDialMax)
+		return nil, api.Errorf(api.CodeUnavailable, "the kubelet of node %s did not answer within %s",
+			pod.Node, sessionDialMax)
 	case <-ctx.Done():
-		return nil, api.Errorf(api.CodeUnavailable, "the session ended before it began: %w", context.Cause(ctx))
+		return nil, api.Errorf(api.CodeUnavailable, "the session ended before it began: %w",
+			context.Cause(ctx))
 	}
 }
 
@@ -92,7 +97,8 @@ func (b *sessionBroker) wait(id string, w *waitingSession) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.waiting) >= sessionsMax {
-		return api.Errorf(api.CodeUnavailable, "this server has too many sessions that begin; try again later")
+		return api.Errorf(api.CodeUnavailable,
+			"this server has too many sessions that begin; try again later")
 	}
 	b.waiting[id] = w
 	return nil

@@ -37,9 +37,11 @@ type forwardAnswer struct {
 
 // forward looks among the other servers for the one that has the node's stream, and has it begin the
 // session.
-func (b *sessionBroker) forward(ctx context.Context, request api.SessionRequest, pod api.NodeAssignment) (*kubeletSocket, error) {
+func (b *sessionBroker) forward(ctx context.Context, request api.SessionRequest,
+	pod api.NodeAssignment) (*kubeletSocket, error) {
 	s := b.server
-	missing := api.Errorf(api.CodeUnavailable, "node %s is not connected to any server; try again later", pod.Node)
+	missing := api.Errorf(api.CodeUnavailable, "node %s is not connected to any server; try again later",
+		pod.Node)
 	if s.peers.Load() == nil {
 		return nil, missing
 	}
@@ -57,7 +59,8 @@ func (b *sessionBroker) forward(ctx context.Context, request api.SessionRequest,
 			Node: pod.Node, Request: request, Pod: pod.PodAssignment, Ended: pod.Released,
 		})
 		if err != nil {
-			s.log.Debug("ask another server for a node", slog.String("server", other.ID), slog.Any("error", err))
+			s.log.Debug("ask another server for a node", slog.String("server", other.ID),
+				slog.Any("error", err))
 			if code := api.CodeOf(err); code != api.CodeInternal && code != api.CodeNotFound {
 				return nil, err
 			}
@@ -121,7 +124,8 @@ func (s *Server) serverSession(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) serveForward(ctx context.Context, conn *websocket.Conn, end context.CancelCauseFunc, request forwardRequest) error {
+func (s *Server) serveForward(ctx context.Context, conn *websocket.Conn, end context.CancelCauseFunc,
+	request forwardRequest) error {
 	if s.streams.find(request.Node) == nil {
 		return writeMessage(ctx, conn, forwardAnswer{Absent: true})
 	}

@@ -25,7 +25,8 @@ func (s *Server) attach(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !job.Spec.Roles[0].Template.Main().Attach {
-		return api.Errorf(api.CodeInvalid, "job %d writes to files, so there is nothing to attach to; try cox logs %d", job.ID, job.ID)
+		return api.Errorf(api.CodeInvalid,
+			"job %d writes to files, so there is nothing to attach to; try cox logs %d", job.ID, job.ID)
 	}
 	request := api.SessionRequest{Kind: api.SessionAttach}
 	return s.session(w, r, sessionWish{job: job, index: index, request: request, wait: true})
@@ -38,7 +39,8 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := r.URL.Query()
-	request := api.SessionRequest{Kind: api.SessionLogs, Stream: q.Get("stream"), Follow: q.Get("follow") == "true"}
+	request := api.SessionRequest{Kind: api.SessionLogs, Stream: q.Get("stream"),
+		Follow: q.Get("follow") == "true"}
 	if request.Stream == "" {
 		request.Stream = "stdout"
 	}
@@ -62,7 +64,8 @@ func (s *Server) sessionTarget(r *http.Request, what string) (api.Job, int64, er
 	if index, err = parseIndex(r.URL.Query().Get("index"), index); err != nil {
 		return job, index, err
 	}
-	if err := authz.MayRead(authn.CallerOf(r.Context()), job.Spec.Owner.User, what+" job "+job.ID.String()); err != nil {
+	if err := authz.MayRead(authn.CallerOf(r.Context()), job.Spec.Owner.User,
+		what+" job "+job.ID.String()); err != nil {
 		return job, index, err
 	}
 	if job.Spec.Array != "" && index == api.NoIndex {
@@ -70,7 +73,8 @@ func (s *Server) sessionTarget(r *http.Request, what string) (api.Job, int64, er
 		if err != nil {
 			return job, index, err
 		}
-		return job, index, api.Errorf(api.CodeInvalid, "job %d is an array; name one of its tasks, such as %d_%d", job.ID, job.ID, array.Min())
+		return job, index, api.Errorf(api.CodeInvalid,
+			"job %d is an array; name one of its tasks, such as %d_%d", job.ID, job.ID, array.Min())
 	}
 	return job, index, indexOf(job, index)
 }
@@ -118,7 +122,8 @@ func (s *Server) failSession(user *userSocket, err error) {
 	if errors.Is(err, errKubeletGone) {
 		p = problemOf(api.Errorf(api.CodeUnavailable, "the connection to the node broke off; try again"))
 	}
-	frame := api.SessionFrame{Kind: "error", Error: &api.Error{Code: p.Code, Message: p.Detail, Fields: p.Fields}}
+	frame := api.SessionFrame{Kind: "error",
+		Error: &api.Error{Code: p.Code, Message: p.Detail, Fields: p.Fields}}
 	user.send(ctx, frame)                                          //nolint:errcheck // it ends either way
 	user.conn.Close(websocket.StatusInternalError, string(p.Code)) //nolint:errcheck // it ends either way
 }
@@ -149,7 +154,9 @@ func (s *Server) serveSession(ctx context.Context, user *userSocket, wish sessio
 
 // awaitPod finds the last attempt of the instance; with wait it waits until there is one, or until
 // the instance has ended without: then it returns the last frame.
-func (s *Server) awaitPod(ctx context.Context, wish sessionWish) (api.NodeAssignment, *api.SessionFrame, error) {
+func (s *Server) awaitPod(
+	ctx context.Context, wish sessionWish,
+) (api.NodeAssignment, *api.SessionFrame, error) {
 	sub, err := s.hub.Subscribe(ctx)
 	if err != nil {
 		return api.NodeAssignment{}, nil, err

@@ -55,7 +55,8 @@ func TestAttachLeadsFramesBothWays(t *testing.T) {
 	frame, err = node.Receive(within(t))
 	require.NoError(t, err)
 	require.Equal(t, "typed", string(frame.Data))
-	require.NoError(t, node.Send(within(t), api.SessionFrame{Kind: "exit", Exit: &api.PodExit{Code: 3}, State: api.PodFailed}))
+	require.NoError(t, node.Send(within(t),
+		api.SessionFrame{Kind: "exit", Exit: &api.PodExit{Code: 3}, State: api.PodFailed}))
 	node.Finish()
 	frame, err = session.Receive(within(t))
 	require.NoError(t, err)
@@ -99,7 +100,8 @@ func TestLogsOfAnEndedPodCarryItsSource(t *testing.T) {
 	}}})
 	stream.until(func(m api.ServerMessage) bool { return m.ReportAck == 1 })
 	b.release(term, job, key)
-	session, err := b.user(adaUID).Logs(within(t), client.LogsRequest{Job: job.ID, Index: api.NoIndex, Stream: "stderr", Offset: 7})
+	session, err := b.user(adaUID).Logs(within(t),
+		client.LogsRequest{Job: job.ID, Index: api.NoIndex, Stream: "stderr", Offset: 7})
 	require.NoError(t, err)
 	defer session.Close()
 	m := stream.until(func(m api.ServerMessage) bool { return m.Session != nil })

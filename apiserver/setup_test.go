@@ -38,7 +38,8 @@ var people = names{0: "root", adminUID: "cox", adaUID: "ada", bobUID: "bob"}
 
 func (n names) ByUID(_ context.Context, uid int64) (api.Identity, error) {
 	if name, ok := n[uid]; ok {
-		return api.Identity{User: name, UID: uid, GID: uid, Groups: []int64{uid}, Home: "/home/" + name, Shell: "/bin/bash"}, nil
+		return api.Identity{User: name, UID: uid, GID: uid, Groups: []int64{uid}, Home: "/home/" + name,
+			Shell: "/bin/bash"}, nil
 	}
 	return api.Identity{}, api.ErrNotFound
 }
@@ -102,7 +103,8 @@ func setup(t testing.TB, change ...func(*apiserver.Options)) *bundle {
 // second is another server on the same database, with a pool of its own.
 func (b *bundle) second() *bundle {
 	b.t.Helper()
-	s, err := store.Open(context.Background(), store.Options{DSN: b.dsn, Logger: slog.New(slog.DiscardHandler)})
+	s, err := store.Open(context.Background(),
+		store.Options{DSN: b.dsn, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b.t, err)
 	b.t.Cleanup(s.Close)
 	o := &bundle{t: b.t, store: s, dsn: b.dsn, authority: b.authority}
@@ -190,7 +192,8 @@ func script() api.JobSubmit {
 		Spec: api.JobSpec{
 			Roles: []api.Role{{Template: api.PodTemplate{Containers: []api.Container{{Main: true}}}}},
 		},
-		Payload: api.Payload{Script: []byte("#!/bin/sh\ntrue\n"), Environment: []string{"PATH=/bin", "KEY=secret"}},
+		Payload: api.Payload{Script: []byte("#!/bin/sh\ntrue\n"),
+			Environment: []string{"PATH=/bin", "KEY=secret"}},
 	}
 }
 

@@ -57,8 +57,9 @@ func (r *streamRouter) add(ctx context.Context, n *nodeStream) error {
 		err := rival.conn.Ping(ping)
 		cancel()
 		if err == nil {
-			return api.Errorf(api.CodeExists, "another machine is connected as node %s; two kubelets can't share a name: "+
-				"give this one another (--name) and join it again", n.node)
+			return api.Errorf(api.CodeExists,
+				"another machine is connected as node %s; two kubelets can't share a name: "+
+					"give this one another (--name) and join it again", n.node)
 		}
 		r.remove(rival, api.Errorf(api.CodeUnavailable, "the connection is dead"))
 	}

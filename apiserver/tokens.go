@@ -44,11 +44,14 @@ type IDPath struct {
 }
 
 func (s *Server) tokenOperations() {
-	create := operation("create-token", http.MethodPost, "/v1/tokens", "Make a token; its text is shown only now")
+	create := operation("create-token", http.MethodPost, "/v1/tokens",
+		"Make a token; its text is shown only now")
 	create.DefaultStatus = http.StatusCreated
 	handle(s, create, s.createToken)
-	handle(s, operation("list-tokens", http.MethodGet, "/v1/tokens", "List one's tokens; admins see all"), s.listTokens)
-	handle(s, operation("delete-token", http.MethodDelete, "/v1/tokens/{id}", "Revoke a token"), s.deleteToken)
+	handle(s, operation("list-tokens", http.MethodGet, "/v1/tokens", "List one's tokens; admins see all"),
+		s.listTokens)
+	handle(s, operation("delete-token", http.MethodDelete, "/v1/tokens/{id}", "Revoke a token"),
+		s.deleteToken)
 }
 
 func (s *Server) createToken(ctx context.Context, in *tokenCreate) (*createdReply[newToken], error) {
@@ -65,7 +68,8 @@ func (s *Server) createToken(ctx context.Context, in *tokenCreate) (*createdRepl
 		return nil, err
 	}
 	token := api.Token{
-		Use: request.Use, CreatedAt: s.clock.Now(), ExpiresAt: s.clock.Now().Add(ttl), CreatedBy: caller.Name(), Comment: request.Comment,
+		Use: request.Use, CreatedAt: s.clock.Now(), ExpiresAt: s.clock.Now().Add(ttl), CreatedBy: caller.Name(),
+		Comment: request.Comment,
 	}
 	if token.Use == authn.TokenUser {
 		token.User = request.User
@@ -89,7 +93,8 @@ func (s *Server) checkToken(caller authn.Caller, r tokenRequest) (time.Duration,
 			return 0, api.Errorf(api.CodeForbidden, "only an admin may make join tokens")
 		}
 		if s.options.Authority == nil {
-			return 0, api.Errorf(api.CodeUnsupported, "this server serves its local socket alone, so no node can join")
+			return 0, api.Errorf(api.CodeUnsupported,
+				"this server serves its local socket alone, so no node can join")
 		}
 	case authn.TokenUser:
 		if err := authz.MayChange(caller, r.User, "a token for "+r.User); err != nil {

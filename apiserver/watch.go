@@ -57,7 +57,8 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v := &watcher{server: s, kinds: kinds, ids: idSet(q.Get("ids")), out: w, flush: http.NewResponseController(w), cursor: cursor}
+	v := &watcher{server: s, kinds: kinds, ids: idSet(q.Get("ids")), out: w,
+		flush: http.NewResponseController(w), cursor: cursor}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
@@ -116,7 +117,8 @@ func (v *watcher) page(ctx context.Context, page *watch.Page) error {
 		if len(ids) == 0 {
 			continue
 		}
-		objects, err := page.Memo(kind.kind, func() (any, error) { return kind.load(ctx, v.server, page.Touched) })
+		objects, err := page.Memo(kind.kind,
+			func() (any, error) { return kind.load(ctx, v.server, page.Touched) })
 		if err != nil {
 			return err
 		}
@@ -189,7 +191,8 @@ func decodeCursor(text string) (api.Cursor, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	epoch, snapshot, ok := strings.Cut(string(raw), " ")
 	if err != nil || !ok || epoch == "" || snapshot == "" {
-		return api.Cursor{}, api.Errorf(api.CodeInvalid, "the cursor can't be read; use one that a watch gave")
+		return api.Cursor{}, api.Errorf(api.CodeInvalid,
+			"the cursor can't be read; use one that a watch gave")
 	}
 	return api.Cursor{Epoch: epoch, Snapshot: snapshot}, nil
 }

@@ -27,7 +27,8 @@ var watchKinds = []watchKind{
 		return idsOf(t.Jobs, func(id api.JobID) touchedID { return touchedID{id: id.String()} })
 	}},
 	{kind: api.KindPod, load: loadPods, touched: func(t api.Touched) []touchedID {
-		return idsOf(t.Pods, func(k api.PodKey) touchedID { return touchedID{id: k.String(), owner: k.Owner.String()} })
+		return idsOf(t.Pods,
+			func(k api.PodKey) touchedID { return touchedID{id: k.String(), owner: k.Owner.String()} })
 	}},
 	{kind: api.KindNode, touched: named(func(t api.Touched) []string { return t.ChangedNodes }),
 		load: loadNamed(func(t api.Touched) []string { return t.ChangedNodes }, (*store.Store).GetNode)},
@@ -62,7 +63,8 @@ func (s *Server) watchKinds(caller authn.Caller, text string) ([]watchKind, erro
 			out, found = append(out, k), true
 		}
 		if !found {
-			return nil, api.Errorf(api.CodeInvalid, "%s is no kind of object that can be watched", strconv.Quote(word))
+			return nil, api.Errorf(api.CodeInvalid, "%s is no kind of object that can be watched",
+				strconv.Quote(word))
 		}
 	}
 	return out, nil
@@ -129,7 +131,9 @@ func loadPods(ctx context.Context, s *Server, t api.Touched) (map[string]any, er
 }
 
 // loadNamed reads nouns by name, one by one: they change seldom.
-func loadNamed[T any](names func(api.Touched) []string, get func(*store.Store, context.Context, string) (T, error)) func(context.Context, *Server, api.Touched) (map[string]any, error) {
+func loadNamed[T any](
+	names func(api.Touched) []string, get func(*store.Store, context.Context, string) (T, error),
+) func(context.Context, *Server, api.Touched) (map[string]any, error) {
 	return func(ctx context.Context, s *Server, t api.Touched) (map[string]any, error) {
 		out := map[string]any{}
 		for _, name := range names(t) {

@@ -16,7 +16,8 @@ import (
 var errEnough = errors.New("enough")
 
 // follow watches until want says that it has seen enough, and returns the cursor there.
-func follow(t testing.TB, c *client.Client, r client.WatchRequest, opened func(), want func(client.Change) bool) string {
+func follow(t testing.TB, c *client.Client, r client.WatchRequest, opened func(),
+	want func(client.Change) bool) string {
 	t.Helper()
 	cursor := r.Cursor
 	err := c.Watch(within(t), r, opened, func(ch client.Change) error {
@@ -49,14 +50,15 @@ func TestWatchResumesWithoutAGap(t *testing.T) {
 	}
 	seen := map[api.JobID]bool{}
 	var late api.Job
-	follow(t, c, client.WatchRequest{Cursor: cursor}, func() { late = b.submit(bobUID) }, func(ch client.Change) bool {
-		var job api.Job
-		if ch.Kind == "job" {
-			require.NoError(t, json.Unmarshal(ch.Data, &job))
-			seen[job.ID] = true
-		}
-		return late.ID != 0 && seen[late.ID]
-	})
+	follow(t, c, client.WatchRequest{Cursor: cursor}, func() { late = b.submit(bobUID) },
+		func(ch client.Change) bool {
+			var job api.Job
+			if ch.Kind == "job" {
+				require.NoError(t, json.Unmarshal(ch.Data, &job))
+				seen[job.ID] = true
+			}
+			return late.ID != 0 && seen[late.ID]
+		})
 	for _, id := range missed {
 		require.True(t, seen[id], "job %d", id)
 	}
@@ -86,7 +88,8 @@ func TestWatchChoosesAndTellsDeletions(t *testing.T) {
 		b.as(adminUID, http.MethodPut, "/v1/qos/high", `{"priority":5}`).into(http.StatusOK, nil)
 		b.as(adminUID, http.MethodDelete, "/v1/qos/high", nil).into(http.StatusNoContent, nil)
 	}
-	follow(t, c, client.WatchRequest{Kinds: []api.Kind{api.KindQOS}}, policy, func(ch client.Change) bool { return ch.Deleted == "high" })
+	follow(t, c, client.WatchRequest{Kinds: []api.Kind{api.KindQOS}}, policy,
+		func(ch client.Change) bool { return ch.Deleted == "high" })
 }
 
 func TestWatchRefusals(t *testing.T) {

@@ -129,7 +129,8 @@ func byCertificate(r *http.Request) (Caller, error) {
 	case authority.OrganizationServer:
 		return Caller{Server: subject.CommonName}, nil
 	}
-	return Caller{}, api.Errorf(api.CodeUnauthenticated, "the client certificate is neither a kubelet's nor a server's")
+	return Caller{}, api.Errorf(api.CodeUnauthenticated,
+		"the client certificate is neither a kubelet's nor a server's")
 }
 
 func (a *Authenticator) byToken(ctx context.Context, text string) (Caller, error) {
@@ -156,7 +157,8 @@ const (
 
 // Token finds the row of a token's text and checks that it holds for this use now.
 func (a *Authenticator) Token(ctx context.Context, text, use string) (api.Token, error) {
-	refused := api.Errorf(api.CodeUnauthenticated, "this token is not valid: it is mistyped, or of another cluster")
+	refused := api.Errorf(api.CodeUnauthenticated,
+		"this token is not valid: it is mistyped, or of another cluster")
 	id, secret, ok := SplitToken(text, use)
 	if !ok {
 		return api.Token{}, refused
@@ -180,7 +182,8 @@ func tokenHolds(token api.Token, use string, now time.Time) error {
 	case !now.Before(token.ExpiresAt):
 		return api.Errorf(api.CodeUnauthenticated, "token %s has expired", token.ID)
 	case use == TokenJoin && token.UsedAt != nil:
-		return api.Errorf(api.CodeUnauthenticated, "join token %s was used already; each joins one node", token.ID)
+		return api.Errorf(api.CodeUnauthenticated, "join token %s was used already; each joins one node",
+			token.ID)
 	}
 	return nil
 }

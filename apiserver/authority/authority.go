@@ -46,7 +46,8 @@ const (
 // case returns what is stored: the first writer wins. Authority fails with api.ErrNotFound at first.
 type Keeper interface {
 	Authority(ctx context.Context) (certificate, sealedKey []byte, err error)
-	PutAuthority(ctx context.Context, certificate, sealedKey []byte, now time.Time) (storedCertificate, storedKey []byte, err error)
+	PutAuthority(ctx context.Context, certificate, sealedKey []byte, now time.Time) (storedCertificate,
+		storedKey []byte, err error)
 }
 
 // Authority signs leaves. It is safe for concurrent use.
@@ -108,8 +109,9 @@ func selfSign(key *ecdsa.PrivateKey, clusterName string, now time.Time) ([]byte,
 		return nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: "Coxswain authority of " + clusterName, Organization: []string{"cox:authority"}},
+		SerialNumber: serial,
+		Subject: pkix.Name{CommonName: "Coxswain authority of " + clusterName,
+			Organization: []string{"cox:authority"}},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              now.Add(authorityLife),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
@@ -131,8 +133,9 @@ func open(der, sealed, clusterKey []byte, keyFile string) (*Authority, error) {
 	}
 	plain, err := unseal(clusterKey, sealed, der)
 	if err != nil {
-		return nil, api.Errorf(api.CodeInvalid, "the cluster key file %s does not open this cluster's authority; "+
-			"copy the file from the server that was started first", keyFile)
+		return nil, api.Errorf(api.CodeInvalid,
+			"the cluster key file %s does not open this cluster's authority; "+
+				"copy the file from the server that was started first", keyFile)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(plain)
 	if err != nil {

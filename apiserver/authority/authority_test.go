@@ -30,7 +30,8 @@ func (k *keeper) Authority(context.Context) ([]byte, []byte, error) {
 	return k.certificate, k.sealed, nil
 }
 
-func (k *keeper) PutAuthority(_ context.Context, certificate, sealed []byte, _ time.Time) ([]byte, []byte, error) {
+func (k *keeper) PutAuthority(_ context.Context, certificate, sealed []byte, _ time.Time) ([]byte, []byte,
+	error) {
 	if k.certificate == nil {
 		k.certificate, k.sealed = certificate, sealed
 	}
@@ -40,7 +41,8 @@ func (k *keeper) PutAuthority(_ context.Context, certificate, sealed []byte, _ t
 var now = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
 func open(k *keeper, file string) (*authority.Authority, error) {
-	return authority.Open(context.Background(), authority.Options{Keeper: k, KeyFile: file, ClusterName: "test", Now: now})
+	return authority.Open(context.Background(),
+		authority.Options{Keeper: k, KeyFile: file, ClusterName: "test", Now: now})
 }
 
 func TestFirstStartMakesLaterStartsOpen(t *testing.T) {

@@ -61,8 +61,9 @@ func newAEAD(clusterKey []byte) (cipher.AEAD, error) {
 func readKeyFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, api.Errorf(api.CodeInvalid, "the cluster key file %s is missing; this cluster has an authority already: "+
-			"copy the file from the server that was started first", path)
+		return nil, api.Errorf(api.CodeInvalid,
+			"the cluster key file %s is missing; this cluster has an authority already: "+
+				"copy the file from the server that was started first", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster key file: %w", err)
@@ -73,15 +74,17 @@ func readKeyFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("look at the cluster key file: %w", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, api.Errorf(api.CodeInvalid, "the cluster key file %s has mode %04o and may be read by others; "+
-			"run: chmod 600 %s", path, info.Mode().Perm(), path)
+		return nil, api.Errorf(api.CodeInvalid,
+			"the cluster key file %s has mode %04o and may be read by others; "+
+				"run: chmod 600 %s", path, info.Mode().Perm(), path)
 	}
 	key, err := io.ReadAll(io.LimitReader(f, clusterKeyBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the cluster key file: %w", err)
 	}
 	if len(key) != clusterKeyBytes {
-		return nil, api.Errorf(api.CodeInvalid, "the cluster key file %s is not %d bytes long; it is no cluster key",
+		return nil, api.Errorf(api.CodeInvalid,
+			"the cluster key file %s is not %d bytes long; it is no cluster key",
 			path, clusterKeyBytes)
 	}
 	return key, nil

@@ -120,7 +120,8 @@ func Check(operation string, c authn.Caller) error {
 	if allowed(rule, c) {
 		return nil
 	}
-	return api.Errorf(api.CodeForbidden, "%s may not do this: %s is for %s", c.Name(), operation, audience[rule])
+	return api.Errorf(api.CodeForbidden, "%s may not do this: %s is for %s", c.Name(), operation,
+		audience[rule])
 }
 
 var audience = map[Rule]string{
@@ -157,7 +158,8 @@ func MayChange(c authn.Caller, owner, what string) error {
 	if c.Admin || c.Identity.User == owner {
 		return nil
 	}
-	return api.Errorf(api.CodeForbidden, "%s belongs to %s; only %s or an admin may change it", what, owner, owner)
+	return api.Errorf(api.CodeForbidden, "%s belongs to %s; only %s or an admin may change it", what, owner,
+		owner)
 }
 
 // MayRead says whether the caller may read what is private to owner: he himself alone, since it may

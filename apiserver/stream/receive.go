@@ -43,7 +43,8 @@ func (s *Session) renew(ctx context.Context, r api.KubeletRenew) ([]api.ServerMe
 
 func (s *Session) report(ctx context.Context, r api.KubeletReport) ([]api.ServerMessage, error) {
 	if len(r.Pods) > reportsMax {
-		return nil, api.Errorf(api.CodeLimit, "a report of %d pods is over the limit of %d", len(r.Pods), reportsMax)
+		return nil, api.Errorf(api.CodeLimit, "a report of %d pods is over the limit of %d", len(r.Pods),
+			reportsMax)
 	}
 	stale, err := s.store.ApplyReports(ctx, s.node, r.Pods, s.now())
 	if err != nil {
@@ -56,7 +57,8 @@ func (s *Session) report(ctx context.Context, r api.KubeletReport) ([]api.Server
 // up on their pods by itself.
 func (s *Session) fetch(ctx context.Context, f api.KubeletFetch) ([]api.ServerMessage, error) {
 	if len(f.Templates) > fetchMax {
-		return nil, api.Errorf(api.CodeLimit, "a fetch of %d templates is over the limit of %d", len(f.Templates), fetchMax)
+		return nil, api.Errorf(api.CodeLimit, "a fetch of %d templates is over the limit of %d",
+			len(f.Templates), fetchMax)
 	}
 	var out []api.ServerMessage
 	for _, name := range f.Templates {

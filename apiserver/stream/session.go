@@ -45,7 +45,8 @@ type Store interface {
 	// Template returns the template of that name.
 	Template(ctx context.Context, name string) (api.KubeletTemplate, error)
 	// ApplyReports stores facts about pods and returns the attempts that are over.
-	ApplyReports(ctx context.Context, node string, reports []api.PodReport, now time.Time) (stale []api.PodKey, err error)
+	ApplyReports(ctx context.Context, node string, reports []api.PodReport,
+		now time.Time) (stale []api.PodKey, err error)
 	// NodeSignals lists the signals on their way to the node's pods; AckSignals ends their way.
 	NodeSignals(ctx context.Context, node string) ([]api.PodSignal, error)
 	AckSignals(ctx context.Context, node string, ids []int64) error
@@ -93,7 +94,8 @@ func CheckHello(node string, hello api.KubeletHello) error {
 			"the kubelet speaks protocol %d and this server %d; upgrade the older of the two", hello.Protocol, api.KubeletProtocol)
 	}
 	if hello.Node != node {
-		return api.Errorf(api.CodeForbidden, "the kubelet calls itself %s, but its certificate is for %s", hello.Node, node)
+		return api.Errorf(api.CodeForbidden, "the kubelet calls itself %s, but its certificate is for %s",
+			hello.Node, node)
 	}
 	if hello.Status.BootID == "" {
 		return api.Errorf(api.CodeInvalid, "the kubelet's hello has no boot id")
@@ -138,7 +140,8 @@ func unstarted(pods []api.PodAssignment) []api.PodAssignment {
 }
 
 // Changed returns the messages that bring pods of the node, or the news that pods are released.
-func (s *Session) Changed(ctx context.Context, pods []api.PodAssignment, removed []api.PodKey) ([]api.ServerMessage, error) {
+func (s *Session) Changed(ctx context.Context, pods []api.PodAssignment,
+	removed []api.PodKey) ([]api.ServerMessage, error) {
 	if len(pods) == 0 && len(removed) == 0 {
 		return nil, nil
 	}
@@ -160,7 +163,8 @@ func (s *Session) Changed(ctx context.Context, pods []api.PodAssignment, removed
 
 // freshTemplates reads the templates that pods need and that the session has not sent; with bytesMax
 // not 0 it stops when their payloads have grown so large.
-func (s *Session) freshTemplates(ctx context.Context, pods []api.PodAssignment, bytesMax int) ([]api.KubeletTemplate, error) {
+func (s *Session) freshTemplates(ctx context.Context, pods []api.PodAssignment,
+	bytesMax int) ([]api.KubeletTemplate, error) {
 	var out []api.KubeletTemplate
 	size := 0
 	for _, p := range pods {

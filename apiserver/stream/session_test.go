@@ -28,7 +28,8 @@ type memory struct {
 	statuses []api.NodeStatus
 }
 
-func (m *memory) RegisterNode(_ context.Context, name string, status api.NodeStatus, now time.Time) (api.Node, error) {
+func (m *memory) RegisterNode(_ context.Context, name string, status api.NodeStatus, now time.Time) (api.Node,
+	error) {
 	status.RegisteredAt = now
 	m.node = api.Node{Name: name, Generation: 3, Status: status}
 	return m.node, m.fail
@@ -51,7 +52,8 @@ func (m *memory) Template(_ context.Context, name string) (api.KubeletTemplate, 
 	return api.KubeletTemplate{Hash: name, Payload: api.Payload{Script: make([]byte, m.payload)}}, m.fail
 }
 
-func (m *memory) ApplyReports(_ context.Context, _ string, r []api.PodReport, _ time.Time) ([]api.PodKey, error) {
+func (m *memory) ApplyReports(_ context.Context, _ string, r []api.PodReport, _ time.Time) ([]api.PodKey,
+	error) {
 	m.reports = append(m.reports, r...)
 	return m.stale, m.fail
 }
@@ -97,7 +99,8 @@ func opened(t *testing.T, m *memory) *stream.Session {
 
 func TestWelcome(t *testing.T) {
 	t.Parallel()
-	m := &memory{pods: []api.PodAssignment{pod(1, "1.0.1", api.PodBound), pod(2, "2.0.1", api.PodRunning), pod(3, "1.0.1", api.PodBound)}}
+	m := &memory{pods: []api.PodAssignment{pod(1, "1.0.1", api.PodBound), pod(2, "2.0.1", api.PodRunning),
+		pod(3, "1.0.1", api.PodBound)}}
 	got, err := newSession(m).Open(ctx, hello)
 	require.NoError(t, err)
 	require.Equal(t, &api.ServerWelcome{
@@ -119,7 +122,8 @@ func TestWelcomeIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got.Welcome.Pods, 5)
 	require.Len(t, got.Templates, 2, "what does not fit is fetched")
-	fetched, err := s.Receive(ctx, api.KubeletMessage{Fetch: &api.KubeletFetch{Templates: []string{"4.0.1", "gone"}}})
+	fetched, err := s.Receive(ctx,
+		api.KubeletMessage{Fetch: &api.KubeletFetch{Templates: []string{"4.0.1", "gone"}}})
 	require.NoError(t, err)
 	require.Len(t, fetched, 1)
 	require.Equal(t, "4.0.1", fetched[0].Templates[0].Hash)
@@ -154,7 +158,8 @@ func TestTemplatesGoOnceAndFirst(t *testing.T) {
 	require.Equal(t, "b", got[1].Templates[0].Hash)
 	require.Len(t, got[2].Pods, 2)
 
-	got, err = s.Changed(ctx, []api.PodAssignment{pod(3, "a", api.PodBound), pod(4, "c", api.PodBound)}, []api.PodKey{key(1)})
+	got, err = s.Changed(ctx, []api.PodAssignment{pod(3, "a", api.PodBound), pod(4, "c", api.PodBound)},
+		[]api.PodKey{key(1)})
 	require.NoError(t, err)
 	require.Len(t, got, 1)
 	require.Equal(t, "c", got[0].Templates[0].Hash)
@@ -171,7 +176,8 @@ func TestNothingIsAcknowledgedUnstored(t *testing.T) {
 	t.Parallel()
 	m := &memory{stale: []api.PodKey{key(9)}}
 	s := opened(t, m)
-	report := api.KubeletMessage{Report: &api.KubeletReport{Seq: 7, Pods: []api.PodReport{{Key: key(1), State: api.PodRunning}}}}
+	report := api.KubeletMessage{Report: &api.KubeletReport{Seq: 7,
+		Pods: []api.PodReport{{Key: key(1), State: api.PodRunning}}}}
 	messages := []api.KubeletMessage{
 		report,
 		{Renew: &api.KubeletRenew{Seq: 4, BootID: "b1"}},
@@ -216,7 +222,8 @@ func TestSignalsGoOnceUntilAcknowledged(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	s := opened(t, &memory{})
-	_, err := s.Receive(ctx, api.KubeletMessage{Report: &api.KubeletReport{Pods: make([]api.PodReport, 2001)}})
+	_, err := s.Receive(ctx,
+		api.KubeletMessage{Report: &api.KubeletReport{Pods: make([]api.PodReport, 2001)}})
 	require.Equal(t, api.CodeLimit, api.CodeOf(err))
 	_, err = s.Receive(ctx, api.KubeletMessage{Fetch: &api.KubeletFetch{Templates: make([]string, 257)}})
 	require.Equal(t, api.CodeLimit, api.CodeOf(err))

@@ -76,15 +76,18 @@ func parsePasswd(out string) (api.Identity, error) {
 	line, _, _ := strings.Cut(out, "\n")
 	f := strings.Split(line, ":")
 	if len(f) != 7 {
-		return api.Identity{}, api.Errorf(api.CodeUnavailable, "the name service gave the passwd entry %q, which has not 7 fields", line)
+		return api.Identity{}, api.Errorf(api.CodeUnavailable,
+			"the name service gave the passwd entry %q, which has not 7 fields", line)
 	}
 	uid, err := strconv.ParseUint(f[2], 10, 32)
 	if err != nil {
-		return api.Identity{}, api.Errorf(api.CodeUnavailable, "the passwd entry of %s has the uid %q", f[0], f[2])
+		return api.Identity{}, api.Errorf(api.CodeUnavailable, "the passwd entry of %s has the uid %q", f[0],
+			f[2])
 	}
 	gid, err := strconv.ParseUint(f[3], 10, 32)
 	if err != nil {
-		return api.Identity{}, api.Errorf(api.CodeUnavailable, "the passwd entry of %s has the gid %q", f[0], f[3])
+		return api.Identity{}, api.Errorf(api.CodeUnavailable, "the passwd entry of %s has the gid %q", f[0],
+			f[3])
 	}
 	return api.Identity{User: f[0], UID: int64(uid), GID: int64(gid), Home: f[5], Shell: f[6]}, nil
 }
@@ -99,7 +102,8 @@ func parseInitgroups(out string, primary int64) ([]int64, error) {
 		}
 		gid, err := strconv.ParseUint(f, 10, 32)
 		if err != nil || i > groupsMax {
-			return nil, api.Errorf(api.CodeUnavailable, "the name service gave the groups %q", strings.TrimSpace(out))
+			return nil, api.Errorf(api.CodeUnavailable, "the name service gave the groups %q",
+				strings.TrimSpace(out))
 		}
 		if int64(gid) != primary {
 			groups = append(groups, int64(gid))

@@ -49,7 +49,8 @@ func TestNobodyIsNotFound(t *testing.T) {
 func TestImpossibleNamesNeverReachGetent(t *testing.T) {
 	t.Parallel()
 	l := nss.Lookup{Getent: "/does/not/exist"}
-	for _, name := range []string{"", "-s", "0", "1000", "a:b", "a b", "a/b", "x\n", strings.Repeat("a", 300)} {
+	for _, name := range []string{"", "-s", "0", "1000", "a:b", "a b", "a/b", "x\n",
+		strings.Repeat("a", 300)} {
 		_, err := l.ByName(context.Background(), name)
 		require.Equal(t, api.CodeInvalid, api.CodeOf(err), "%q", name)
 	}
@@ -64,7 +65,8 @@ esac`)}
 	got, err := l.ByName(context.Background(), "ann")
 	require.NoError(t, err)
 	want := api.Identity{
-		User: "ann", UID: 1501, GID: 1600, Groups: []int64{1600, 1700, 1800}, Home: "/home/ann", Shell: "/bin/zsh",
+		User: "ann", UID: 1501, GID: 1600, Groups: []int64{1600, 1700,
+			1800}, Home: "/home/ann", Shell: "/bin/zsh",
 	}
 	require.Equal(t, want, got)
 }
