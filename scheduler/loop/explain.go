@@ -141,9 +141,10 @@ func explainRecord(rec api.JobRecord, index int64, now time.Time) api.Explanatio
 // feasibleWait bounds how long a refusal waits for the world to catch up with the store.
 const feasibleWait = 2 * time.Second
 
-// CheckFeasible fails with api.CodeImpossible when no node of today could ever run the job. It fails
-// with api.ErrNotLeader when another server leads. The world may lag behind the store (a node has
-// just registered): a refusal stands only if the store has no newer nodes or partitions.
+// CheckFeasible fails with api.CodeImpossible when no node of today could ever run the job. The world
+// may lag behind the store (a node has just registered): a refusal stands only if the store has no
+// newer nodes or partitions. A server that does not lead knows no nodes: it lets every job pass, and
+// the leader then says why one waits.
 func (l *Loop) CheckFeasible(ctx context.Context, spec api.JobSpec) error {
 	ctx, cancel := context.WithTimeout(ctx, feasibleWait)
 	defer cancel()
@@ -169,7 +170,7 @@ func (l *Loop) feasible(spec api.JobSpec) (api.Cursor, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.world == nil {
-		return api.Cursor{}, errElsewhere
+		return api.Cursor{}, nil
 	}
 	if sentence, impossible := scheduler.Impossible(l.world.view(l.clock.Now()), spec); impossible {
 		return l.world.cursor, api.Errorf(api.CodeImpossible, "%s", sentence)

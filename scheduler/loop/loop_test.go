@@ -464,6 +464,7 @@ func TestExplain(t *testing.T) {
 func TestCheckFeasible(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "n1")
+	require.NoError(t, b.loop.CheckFeasible(context.Background(), api.JobSpec{}), "does not lead and can't know")
 	b.step()
 	b.store.submit(1, nil)
 	spec := b.store.job(1).Job.Spec
