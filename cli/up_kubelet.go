@@ -127,14 +127,7 @@ func (c *cluster) tellReady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var have api.Resources
-	for _, n := range nodes {
-		have = have.Add(n.Status.Inventory.Allocatable)
-		for _, condition := range n.Status.Conditions {
-			c.app.note(fmt.Sprintf("warning: %s: %s", condition.Type, condition.Message))
-		}
-	}
-	text := c.readyText(int64(len(nodes)), have)
+	text := c.readyText(nodes)
 	if err := c.app.say("%s", text); err != nil {
 		return err
 	}
@@ -142,10 +135,21 @@ func (c *cluster) tellReady(ctx context.Context) error {
 	return nil
 }
 
-func (c *cluster) readyText(nodes int64, have api.Resources) string {
+func (c *cluster) readyText(nodes []api.Node) string {
+	var have api.Resources
+	var warnings strings.Builder
+	for _, n := range nodes {
+		have = have.Add(n.Status.Inventory.Allocatable)
+		for _, condition := range n.Status.Conditions {
+			fmt.Fprintf(&warnings, "  %s: %s\n", condition.Type, condition.Message)
+		}
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Cluster %s is up: %s, %s CPUs, %s of memory.\n", c.flags.name, plural(nodes, "node"),
+	fmt.Fprintf(&b, "Cluster %s is up: %s, %s CPUs, %s of memory.\n", c.flags.name, plural(int64(len(nodes)), "node"),
 		api.FormatCPUs(have.CPUMillis), api.FormatBytes(have.MemoryBytes))
+	if warnings.Len() > 0 {
+		b.WriteString("Warnings:\n" + warnings.String())
+	}
 	fmt.Fprintf(&b, "  data    %s (logs in %s)\n", c.flags.dataDir, filepath.Join(c.flags.dataDir, "log"))
 	fmt.Fprintf(&b, "  socket  %s\n", c.flags.socket)
 	fmt.Fprintf(&b, "  https   %s\n", c.tls.Addr())
