@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/coxswain-hpc/coxswain/internal/clock"
 	"github.com/coxswain-hpc/coxswain/kubelet/cgroup/podgroup"
 )
 
@@ -62,12 +63,8 @@ func removeDir(ctx context.Context, dir string) error {
 		case !errors.Is(err, unix.EBUSY):
 			return fmt.Errorf("rmdir %s: %w", dir, err)
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("%w: %s: %w", ErrBusy, dir, ctx.Err())
-		case <-timer.C:
+		if err := clock.Sleep(ctx, clock.Real{}, pause); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrBusy, dir, err)
 		}
 		pause = min(2*pause, removePauseMax)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/coxswain-hpc/coxswain/internal/clock"
 	"github.com/coxswain-hpc/coxswain/kubelet/shim/shimapi"
 )
 
@@ -196,10 +197,8 @@ func (c *Client) dialPatiently(ctx context.Context) (*net.UnixConn, error) {
 		if alive, aliveErr := Alive(c.dir); aliveErr != nil || !alive {
 			return nil, err
 		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(err, ctx.Err())
-		case <-time.After(connectPause):
+		if sleepErr := clock.Sleep(ctx, clock.Real{}, connectPause); sleepErr != nil {
+			return nil, errors.Join(err, sleepErr)
 		}
 	}
 }
