@@ -34,6 +34,7 @@ const (
 	dependencyDelayMax   = int64(366 * 86400)
 	requeueExitCodesMax  = 256
 	containersPerRoleMax = 1
+	podsMax              = int64(1) // of one instance
 )
 
 // check finds everything that is wrong with the request.
@@ -68,13 +69,14 @@ func (b *submission) checkRoles() {
 		b.wrong.add("spec.roles", "must hold one role with a template")
 		return
 	}
-	if len(roles) > 1 || roles[0].Count > 1 {
+	if int64(len(roles)) > podsMax || int64(roles[0].Count) > podsMax {
 		b.wrong.add("spec.roles",
 			"hold more than one pod; gangs (several nodes or roles) are not supported yet")
 	}
 	for i, role := range roles {
 		field := fmt.Sprintf("spec.roles[%d]", i)
 		checkName(field+".name", role.Name, &b.wrong)
+		checkRange(field+".count", int64(role.Count), 1, podsMax, &b.wrong)
 		b.checkTemplate(field+".template.containers", role.Template)
 	}
 }

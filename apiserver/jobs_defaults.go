@@ -28,7 +28,9 @@ func (b *submission) fillDefaults() {
 	}
 	for i := range spec.Roles {
 		role := &spec.Roles[i]
-		role.Count = max(role.Count, 1)
+		if role.Count == 0 {
+			role.Count = 1
+		}
 		if role.Name == "" {
 			role.Name = "main"
 		}

@@ -87,6 +87,7 @@ func TestSubmitNamesEveryWrongField(t *testing.T) {
 		"spec.roles[0].template.containers[0].working_dir":           func(s *api.JobSubmit) { main(s).WorkingDir = "here" },
 		"spec.roles[0].template.containers[0].soft_limits.files":     func(s *api.JobSubmit) { main(s).SoftLimits = map[string]int64{"files": 1} },
 		"spec.array":                 func(s *api.JobSubmit) { s.Spec.Array = "1-" },
+		"spec.roles[0].count":        func(s *api.JobSubmit) { s.Spec.Roles[0].Count = -1 },
 		"spec.account":               func(s *api.JobSubmit) { s.Spec.Account = "nowhere" },
 		"spec.partition":             func(s *api.JobSubmit) { s.Spec.Partition = "nowhere" },
 		"spec.qos":                   func(s *api.JobSubmit) { s.Spec.QOS = "nowhere" },
