@@ -15,6 +15,7 @@ import (
 func TestTheNodeSaysWhatItHas(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
+	b.renewSeconds = 1
 	b.opts.Capacity = api.Resources{CPUMillis: 1000, MemoryBytes: 1 << 30}
 	b.start()
 	b.wait("renewals", func() bool { return b.renewals >= 2 })

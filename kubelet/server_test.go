@@ -84,20 +84,22 @@ type server struct {
 	listener net.Listener
 	path     string
 
-	mu        sync.Mutex
-	epoch     string
-	pods      map[api.PodKey]api.PodAssignment
-	templates map[string]api.KubeletTemplate
-	reports   map[api.PodKey][]api.PodReport
-	statuses  []api.NodeStatus
-	signals   []api.SignalResult
-	renewals  int
-	hellos    int
-	mute      bool // acknowledge no report
-	stale     map[api.PodKey]bool
-	current   *jsonStream
-	sessions  map[string]chan *jsonStream
-	change    chan struct{}
+	mu    sync.Mutex
+	epoch string
+	// renewSeconds is long, so that a kubelet on a busy machine doesn't take a slow answer for a loss.
+	renewSeconds int64
+	pods         map[api.PodKey]api.PodAssignment
+	templates    map[string]api.KubeletTemplate
+	reports      map[api.PodKey][]api.PodReport
+	statuses     []api.NodeStatus
+	signals      []api.SignalResult
+	renewals     int
+	hellos       int
+	mute         bool // acknowledge no report
+	stale        map[api.PodKey]bool
+	current      *jsonStream
+	sessions     map[string]chan *jsonStream
+	change       chan struct{}
 }
 
 func newServer(t testing.TB) *server {
@@ -106,7 +108,7 @@ func newServer(t testing.TB) *server {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	s := &server{
-		t: t, path: filepath.Join(dir, "s"), epoch: "e1", pods: map[api.PodKey]api.PodAssignment{},
+		t: t, path: filepath.Join(dir, "s"), epoch: "e1", renewSeconds: 10, pods: map[api.PodKey]api.PodAssignment{},
 		templates: map[string]api.KubeletTemplate{}, reports: map[api.PodKey][]api.PodReport{},
 		stale: map[api.PodKey]bool{}, sessions: map[string]chan *jsonStream{}, change: make(chan struct{}),
 	}
@@ -146,25 +148,33 @@ func (s *server) serve(stream *jsonStream) {
 		if err := stream.in.Decode(&m); err != nil {
 			return
 		}
-		for _, answer := range s.answer(stream, m) {
-			if stream.out.Encode(answer) != nil {
-				return
-			}
+		if s.answer(stream, m) != nil {
+			return
 		}
 	}
 }
 
-// answer does what the server's session code does, on a map in place of the store.
-func (s *server) answer(stream *jsonStream, m api.KubeletMessage) []api.ServerMessage {
+// answer writes under the lock, so that nothing is pushed before a welcome.
+func (s *server) answer(stream *jsonStream, m api.KubeletMessage) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.news()
+	for _, answer := range s.answers(stream, m) {
+		if err := stream.out.Encode(answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answers does what the server's session code does, on a map in place of the store.
+func (s *server) answers(stream *jsonStream, m api.KubeletMessage) []api.ServerMessage {
 	switch {
 	case m.Hello != nil:
 		s.hellos++
 		s.statuses = append(s.statuses, m.Hello.Status)
 		s.current = stream
-		w := &api.ServerWelcome{Protocol: api.KubeletProtocol, Epoch: s.epoch, RenewSeconds: 1}
+		w := &api.ServerWelcome{Protocol: api.KubeletProtocol, Epoch: s.epoch, RenewSeconds: s.renewSeconds}
 		for _, p := range s.pods {
 			w.Pods = append(w.Pods, p)
 		}
