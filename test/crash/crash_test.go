@@ -3,11 +3,11 @@ package crash
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -184,7 +184,7 @@ func TestAKilledShimIsReportedAndItsTaskRequeued(t *testing.T) {
 		started, _ := filepath.Glob(filepath.Join(marks, "*"))
 		return len(started) == tasks, nil
 	}))
-	victim := shimOf(t, fmt.Sprintf("%d_2-1", id))
+	victim := shimOf(t, c, fmt.Sprintf("%d_2-1", id))
 	require.NoError(t, syscall.Kill(victim, syscall.SIGKILL))
 	job := waitEnded(t, c, id)
 	require.Equal(t, api.JobCompleted, job.Status.State, "%+v", job.Status)
@@ -202,16 +202,17 @@ func TestAKilledShimIsReportedAndItsTaskRequeued(t *testing.T) {
 	require.Len(t, pods, tasks+1)
 }
 
-// shimOf finds the process id of the shim that owns a pod, by its state directory.
-func shimOf(t *testing.T, pod string) int {
+// shimOf finds the process id of the shim that owns a pod, by the state that it wrote.
+func shimOf(t *testing.T, c *cluster.Cluster, pod string) int {
 	t.Helper()
-	for _, pid := range cluster.Processes() {
-		line := cluster.CommandLine(pid)
-		if strings.Contains(line, "cox-shim") && strings.Contains(line, pod) {
-			return pid
-		}
+	var state struct {
+		Shim struct {
+			PID int `json:"pid"`
+		} `json:"shim"`
 	}
-	out, _ := exec.Command("ps", "-eo", "pid,args").Output()
-	require.Fail(t, "no shim of pod "+pod, "%s", out)
-	return 0
+	text, err := os.ReadFile(filepath.Join(c.Dir, "kubelet", "pods", pod, "state.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &state))
+	require.Positive(t, state.Shim.PID)
+	return state.Shim.PID
 }
