@@ -99,13 +99,17 @@ type trace struct {
 	ring  []string
 	count int
 	hash  hash.Hash64
+	tell  func(line string)
 }
 
-func (t *trace) init() { t.hash = fnv.New64a() }
+func (t *trace) init(tell func(line string)) { t.hash, t.tell = fnv.New64a(), tell }
 
 func (t *trace) add(at time.Duration, line string) {
 	full := fmt.Sprintf("%12.6f %s", at.Seconds(), line)
 	_, _ = t.hash.Write([]byte(full)) // a hash takes all
+	if t.tell != nil {
+		t.tell(full)
+	}
 	if len(t.ring) < traceKept {
 		t.ring = append(t.ring, full)
 	} else {

@@ -38,7 +38,7 @@ func (s *Sim) settleDown() {
 func (s *Sim) unrest() error {
 	jobs, pods := s.store.Everything()
 	for _, j := range jobs {
-		if !j.Job.Status.State.Ended() && s.feasible(j.Job) {
+		if !j.Job.Status.State.Ended() {
 			return fmt.Errorf("job %d is %s (%s): %s", j.Job.ID, j.Job.Status.State, j.Job.Status.Reason, j.Job.Status.Message)
 		}
 	}

@@ -145,9 +145,10 @@ func (m *machine) launch(a api.PodAssignment) {
 	m.sim.note("%s runs %s on CPUs %q", m.name, a.Key, a.CPUs)
 	m.sim.checker.processStarts(m, p)
 	m.procs[a.Key] = p
-	r := m.records[a.Key]
-	r.started = true
-	m.records[a.Key] = r
+	if r, has := m.records[a.Key]; has {
+		r.started = true
+		m.records[a.Key] = r
+	}
 	p.plan()
 }
 
@@ -197,7 +198,9 @@ func (p *process) end(e exit) {
 	e.startedAt, e.endedAt = p.startedAt, m.clock.Now()
 	m.sim.note("%s: %s ends as %s", m.name, key, e.state)
 	delete(m.procs, key)
-	m.exits[key] = e
+	if _, has := m.records[key]; has { // else the pod's directory is lost, and the record goes nowhere
+		m.exits[key] = e
+	}
 	if m.agent != nil {
 		m.agent.exited(key)
 	}

@@ -68,9 +68,16 @@ type Sim struct {
 // ctx is handed to the real parts, which never wait.
 var ctx = context.Background() //nolint:gochecknoglobals // there is nothing to cancel in virtual time
 
+// Options choose a run.
+type Options struct {
+	Seed uint64
+	// Trace is given every line of the trace; nil for the last lines in the result alone.
+	Trace func(line string)
+}
+
 // Run simulates the cluster that belongs to the seed.
-func Run(seed uint64) Result {
-	s := newSim(seed)
+func Run(o Options) Result {
+	s := newSim(o)
 	s.start()
 	s.runUntil(s.plan.FaultTime)
 	if s.err == nil {
@@ -78,14 +85,14 @@ func Run(seed uint64) Result {
 		s.settleDown()
 	}
 	return Result{
-		Seed: seed, Plan: s.plan, Err: s.err, Trace: s.lines(), Hash: s.hash.Sum64(), Events: s.ran,
+		Seed: o.Seed, Plan: s.plan, Err: s.err, Trace: s.lines(), Hash: s.hash.Sum64(), Events: s.ran,
 		Stats: s.stats, Took: s.now,
 	}
 }
 
-func newSim(seed uint64) *Sim {
-	s := &Sim{seed: seed}
-	s.trace.init()
+func newSim(o Options) *Sim {
+	s := &Sim{seed: o.Seed}
+	s.trace.init(o.Trace)
 	s.plan = drawPlan(s.source("plan"))
 	s.faults = s.source("faults")
 	s.checker = newChecker(s)

@@ -41,7 +41,7 @@ func TestSim(t *testing.T) {
 	for seed := first; seed < first+count; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			r := sim.Run(seed)
+			r := sim.Run(sim.Options{Seed: seed, Trace: traceFile(t)})
 			if r.Err != nil {
 				t.Fatalf("%s\nplan %s\nseed %d: %v\nreplay it: make sim SEED=%d", strings.Join(r.Trace, "\n"), r.Plan, seed, r.Err, seed)
 			}
@@ -50,10 +50,23 @@ func TestSim(t *testing.T) {
 	}
 }
 
+// traceFile writes the whole trace into the file that TRACE names, for one seed at a time.
+func traceFile(t *testing.T) func(string) {
+	t.Helper()
+	path := os.Getenv("TRACE")
+	if path == "" {
+		return nil
+	}
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, f.Close()) })
+	return func(line string) { fmt.Fprintln(f, line) }
+}
+
 func TestSimRepeats(t *testing.T) {
 	t.Parallel()
 	for _, seed := range []uint64{3, 8, 11} {
-		a, b := sim.Run(seed), sim.Run(seed)
+		a, b := sim.Run(sim.Options{Seed: seed}), sim.Run(sim.Options{Seed: seed})
 		require.Equal(t, a.Hash, b.Hash, "seed %d", seed)
 		require.Equal(t, a.Events, b.Events, "seed %d", seed)
 	}

@@ -74,6 +74,7 @@ func (u *users) submit(p api.SubmitParams) {
 	p.Size = array.Len()
 	if u.sim.healed { // nobody releases or cancels any more
 		p.Submit.Spec.Hold, p.Submit.Spec.KeepOnInvalidDependency = false, false
+		p.Submit.Spec.Roles[0].Count = 1
 	}
 	v := u.server()
 	if v == nil {
@@ -259,7 +260,7 @@ func (u *users) relent() {
 		}
 		_, errSpec := u.sim.store.UpdateJobSpec(ctx, id, 0, u.now(), func(s *api.JobSpec) error { s.Hold = false; return nil })
 		errIndex := u.sim.store.HoldIndices(ctx, id, nil, false, u.now())
-		if job.Spec.KeepOnInvalidDependency {
+		if job.Spec.KeepOnInvalidDependency || !u.sim.feasible(job) {
 			errIndex = errors.Join(errIndex, u.sim.store.CancelJob(ctx, id, nil, "ada", u.now()))
 		}
 		if err := errors.Join(errSpec, errIndex); err != nil {
