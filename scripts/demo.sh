@@ -91,7 +91,7 @@ watch() {
 	while kill -0 "$waiting" 2>/dev/null; do
 		# Only what is new: the counts at the end of the line.
 		line=$(as_user "$cox" queue "$sweep" | tail -n +2 | sed 's/.*  //; s/;.*//')
-		[ "$line" = "$last" ] || echo "job $sweep: $line"
+		[ -z "$line" ] || [ "$line" = "$last" ] || echo "job $sweep: $line"
 		last=$line
 		sleep 1
 	done
