@@ -1,6 +1,7 @@
 package kubelet_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -28,9 +29,8 @@ func (b *bundle) childAs(user *syscall.Credential) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe") // the file itself may be out of the user's reach
 	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
-	if testing.Verbose() {
-		cmd.Stderr = os.Stderr
-	}
+	var said bytes.Buffer // read after Wait, which ends the writing
+	cmd.Stderr = &said
 	b.mu.Lock()
 	before := b.hellos
 	b.mu.Unlock()
@@ -38,6 +38,9 @@ func (b *bundle) childAs(user *syscall.Credential) *exec.Cmd {
 	b.t.Cleanup(func() {
 		_ = cmd.Process.Kill() // most tests have done so
 		_ = cmd.Wait()
+		if b.t.Failed() {
+			b.t.Logf("kubelet %d said:\n%s", cmd.Process.Pid, &said)
+		}
 	})
 	b.wait("the kubelet's hello", func() bool { return b.hellos > before })
 	return cmd
