@@ -19,16 +19,29 @@ const commitUnitsMax = 500
 // again; the next step decides anew.
 func (l *Loop) commit(ctx context.Context, now time.Time, units []api.JobCommit) error {
 	for batch := range slices.Chunk(units, commitUnitsMax) {
-		if err := l.commitBatch(ctx, api.Commit{Jobs: batch, Now: now}); err != nil {
+		if err := l.commitBatch(ctx, now, api.Commit{Jobs: batch, Now: l.world.stampOf(now, batch)}); err != nil {
 			return err
 		}
 	}
 	return l.reload(ctx)
 }
 
+// stampOf is the time that a batch carries: never before a bind that it closes, since the leader before
+// this one may have had a faster clock, and charged time never runs backwards (sim, seed 71).
+func (w *world) stampOf(now time.Time, batch []api.JobCommit) time.Time {
+	for _, u := range batch {
+		for _, key := range u.Releases {
+			if at := w.pods[key].BoundAt; at.After(now) {
+				now = at
+			}
+		}
+	}
+	return now
+}
+
 // commitBatch stores one transaction. After an error nobody knows whether it happened, so the world
-// is given up and loaded again.
-func (l *Loop) commitBatch(ctx context.Context, c api.Commit) error {
+// is given up and loaded again. Now is the time of the step, which alarms are set from.
+func (l *Loop) commitBatch(ctx context.Context, now time.Time, c api.Commit) error {
 	result, err := l.store.Commit(ctx, l.elector.term, c)
 	if err != nil {
 		l.forget()
@@ -44,7 +57,7 @@ func (l *Loop) commitBatch(ctx context.Context, c api.Commit) error {
 			continue
 		}
 		l.metrics.Binds += uint64(len(unit.Binds))
-		l.world.committed(unit, c.Now)
+		l.world.committed(unit, now)
 		if unit.Status.State.Ended() {
 			delete(l.ids, unit.ID)
 		}

@@ -181,7 +181,7 @@ func (l *Loop) watchNodes(ctx context.Context, now time.Time) error {
 	for _, c := range changes {
 		l.log.Info("node changed state", slog.String("node", c.Name), slog.String("state", string(c.State)))
 	}
-	return l.commitBatch(ctx, api.Commit{Nodes: changes, Now: now})
+	return l.commitBatch(ctx, now, api.Commit{Nodes: changes, Now: now})
 }
 
 // rest is how long the loop may sleep: not at all while work is left over, else until the next known
