@@ -134,6 +134,8 @@ func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
 	pattern, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
 	deadline := time.Now().Add(patience)
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
 	for {
 		stdout, stderr, _ := command(ts, args[1:])
 		if pattern.MatchString(stdout) {
@@ -142,7 +144,7 @@ func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("%q never matched the output of %s:\n%s%s", args[0], strings.Join(args[1:], " "), stdout, stderr)
 		}
-		time.Sleep(pollEvery) //nolint:forbidigo // another process is waited for, with a deadline
+		<-ticker.C
 	}
 }
 

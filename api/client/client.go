@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/internal/clock"
 )
 
 // Bounds of a client.
@@ -42,6 +43,8 @@ type Options struct {
 	Notify func(message string)
 	// UserAgent names the program, such as cox/0.1.0.
 	UserAgent string
+	// Clock replaces the machine's, for tests.
+	Clock clock.Clock
 }
 
 // Client talks to one cluster. It is safe for concurrent use.
@@ -53,13 +56,17 @@ type Client struct {
 	agent    string
 	retryFor time.Duration
 	notify   func(string)
+	clock    clock.Clock
 }
 
 // New returns a client; it makes no connection yet.
 func New(o Options) (*Client, error) {
-	c := &Client{server: o.Server, token: o.Token, agent: o.UserAgent, retryFor: o.RetryFor, notify: o.Notify}
+	c := &Client{server: o.Server, token: o.Token, agent: o.UserAgent, retryFor: o.RetryFor, notify: o.Notify, clock: o.Clock}
 	if c.retryFor == 0 {
 		c.retryFor = RetryMax
+	}
+	if c.clock == nil {
+		c.clock = clock.Real{}
 	}
 	if c.notify == nil {
 		c.notify = func(string) {}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/internal/clock"
 )
 
 // Bounds of one request.
@@ -53,34 +54,23 @@ func (c *Client) do(ctx context.Context, r request) error {
 
 // retry calls f until it succeeds, fails for good, or the time for retries is over.
 func (c *Client) retry(ctx context.Context, repeatable bool, f func() error) error {
-	deadline := time.Now().Add(c.retryFor)
+	deadline := c.clock.Boot() + c.retryFor
 	told := false
 	for pause := retryPauseMin; ; pause = min(2*pause, retryPauseMax) {
 		err := f()
 		if err == nil || ctx.Err() != nil || !mayRetry(err, repeatable) {
 			return err
 		}
-		if time.Now().Add(pause).After(deadline) {
+		if c.clock.Boot()+pause > deadline {
 			return err
 		}
 		if !told && pause > 4*retryPauseMin { // a short hiccup is nobody's business
 			c.notify(fmt.Sprintf("waiting for the server: %s", err))
 			told = true
 		}
-		if !sleep(ctx, pause) {
+		if clock.Sleep(ctx, c.clock, pause) != nil {
 			return err
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

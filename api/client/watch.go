@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/internal/clock"
 )
 
 // watchLineMax bounds one line of the stream: an object as JSON.
@@ -53,8 +54,8 @@ func (c *Client) Watch(ctx context.Context, r WatchRequest, opened func(), f fun
 		if !errors.Is(err, errStreamEnded) || ctx.Err() != nil {
 			return err
 		}
-		if !sleep(ctx, retryPauseMin) {
-			return context.Cause(ctx)
+		if err := clock.Sleep(ctx, c.clock, retryPauseMin); err != nil {
+			return err
 		}
 	}
 }
@@ -178,7 +179,7 @@ func (c *Client) WaitJob(ctx context.Context, id api.JobID, seen func(api.Job) (
 func (c *Client) waitLoop(ctx context.Context, id api.JobID, wake <-chan struct{}, failed <-chan error,
 	seen func(api.Job) (bool, error),
 ) error {
-	tick := time.NewTicker(pollEvery)
+	tick := c.clock.NewTimer(pollEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -191,6 +192,7 @@ func (c *Client) waitLoop(ctx context.Context, id api.JobID, wake <-chan struct{
 			failed = nil // an expired cursor: the poll goes on alone
 		case <-wake:
 		case <-tick.C:
+			tick.Reset(pollEvery)
 		}
 		job, err := c.Job(ctx, id)
 		if err != nil {
