@@ -30,6 +30,7 @@ type agent struct {
 	fetching  map[string]bool
 	outbox    outbox.Queue
 	wake      time.Time
+	dirty     bool // the inventory has changed
 }
 
 // pod is what the agent knows of one attempt.
@@ -150,9 +151,20 @@ func (a *agent) settle() {
 	a.flush()
 }
 
+// inventory says that the machine offers something else now.
+func (a *agent) inventory() {
+	a.dirty = true
+	a.settle()
+}
+
 func (a *agent) flush() {
 	if a.link == nil {
 		return
+	}
+	if a.dirty {
+		status := a.machine.status()
+		a.link.toServer(api.KubeletMessage{Node: &status})
+		a.dirty = false
 	}
 	if batch, ok := a.outbox.Next(); ok {
 		a.link.toServer(api.KubeletMessage{Report: &batch})

@@ -16,6 +16,7 @@ const (
 // act does one action.
 func (a *agent) act(do reconcile.Action) {
 	p := a.pods[do.Key]
+	a.machine.sim.count("node does " + string(do.Verb))
 	switch do.Verb {
 	case reconcile.VerbStart:
 		a.start(do.Assignment, p)
@@ -107,6 +108,7 @@ func (a *agent) awaitTemplate(p *pod) {
 	a.delay(p, templateWait)
 	if name := p.Assignment.Template; a.link != nil && !a.fetching[name] {
 		a.fetching[name] = true
+		a.machine.sim.count("fetch")
 		a.link.toServer(api.KubeletMessage{Fetch: &api.KubeletFetch{Templates: []string{name}}})
 	}
 }

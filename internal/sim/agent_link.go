@@ -148,6 +148,7 @@ func (a *agent) received(m api.ServerMessage) {
 		a.outbox.Ack(m.ReportAck)
 	}
 	for _, key := range m.Stale {
+		a.machine.sim.count("stale report")
 		a.release(key)
 		if p := a.pods[key]; p != nil {
 			p.Refused = true

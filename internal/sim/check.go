@@ -18,6 +18,7 @@ type checker struct {
 	pods    map[api.PodKey]api.Pod
 	live    map[api.Instance]api.PodKey
 	liveOf  map[api.JobID]map[api.PodKey]bool
+	nodes   map[string]api.Node
 	used    map[string]api.Resources
 	owners  map[string]map[int64]api.PodKey // of CPUs in the store's books, by node
 	touched map[api.JobID]bool
@@ -31,7 +32,7 @@ func newChecker(s *Sim) *checker {
 	return &checker{
 		sim: s, jobs: map[api.JobID]api.JobRecord{}, pods: map[api.PodKey]api.Pod{},
 		live: map[api.Instance]api.PodKey{}, liveOf: map[api.JobID]map[api.PodKey]bool{},
-		used: map[string]api.Resources{}, owners: map[string]map[int64]api.PodKey{}, touched: map[api.JobID]bool{},
+		nodes: map[string]api.Node{}, used: map[string]api.Resources{}, owners: map[string]map[int64]api.PodKey{}, touched: map[api.JobID]bool{},
 	}
 }
 
@@ -44,7 +45,7 @@ func (c *checker) leads(term int64) {
 		c.sim.fail("a commit of term %d after one of term %d", term, c.term)
 	}
 	if term > c.term {
-		c.sim.stats.Terms++
+		c.sim.count("term")
 	}
 	c.term = max(c.term, term)
 }
@@ -67,6 +68,9 @@ const compareEvery = 7
 // meanwhile, the world that it keeps is what a fresh load gives.
 func (c *checker) afterStep(v *server, wait time.Duration) {
 	m := v.loop.Metrics()
+	for ; v.refused < m.Refused; v.refused++ {
+		c.sim.count("refused unit")
+	}
 	if m.BadPlans > 0 {
 		c.sim.fail("server %s made a plan that breaks an invariant", v.name())
 	}

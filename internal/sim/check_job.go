@@ -10,7 +10,7 @@ import (
 func (c *checker) JobChanged(before, after api.JobRecord, term int64) {
 	c.leads(term)
 	if term != 0 {
-		c.sim.stats.Commits++
+		c.sim.count("commit")
 	}
 	id, was, is := after.Job.ID, before.Job.Status, after.Job.Status
 	if was.State != is.State || was.Counts != is.Counts {
@@ -40,6 +40,8 @@ func (c *checker) jobStepped(before, after api.JobRecord, term int64) {
 		c.sim.fail("job %d: ended instances come back: %+v, then %+v", id, was.Counts, is.Counts)
 	case was.StartedAt != nil && (is.StartedAt == nil || !was.StartedAt.Equal(*is.StartedAt)):
 		c.sim.fail("job %d starts again: its start time changes", id)
+	case is.EndedAt != nil && is.StartedAt != nil && is.EndedAt.Before(*is.StartedAt):
+		c.sim.fail("job %d started at %s and ended before, at %s", id, *is.StartedAt, *is.EndedAt)
 	case !was.SubmittedAt.Equal(is.SubmittedAt):
 		c.sim.fail("job %d: its submit time changes", id)
 	}

@@ -8,6 +8,22 @@ import (
 	"github.com/coxswain-hpc/coxswain/api"
 )
 
+// NodeChanged implements memstore.Observer.
+func (c *checker) NodeChanged(before, after api.Node, term int64) {
+	c.leads(term)
+	switch {
+	case before.Name != "" && term == 0 && before.Status.State != after.Status.State:
+		c.sim.fail("somebody else than the leader makes node %s %s", after.Name, after.Status.State)
+	case before.Generation > after.Generation:
+		c.sim.fail("node %s: its generation falls from %d to %d", after.Name, before.Generation, after.Generation)
+	}
+	if before.Status.State != after.Status.State {
+		c.sim.note("node %s: %s→%s by term %d", after.Name, before.Status.State, after.Status.State, term)
+		c.sim.count("node " + string(after.Status.State))
+	}
+	c.nodes[after.Name] = after
+}
+
 // PodChanged implements memstore.Observer.
 func (c *checker) PodChanged(before, after api.Pod, term int64) {
 	c.leads(term)
@@ -24,7 +40,7 @@ func (c *checker) PodChanged(before, after api.Pod, term int64) {
 
 // bound: a pod appears once, bound, and only where nothing forbids it.
 func (c *checker) bound(p api.Pod, term int64) {
-	c.sim.stats.Pods++
+	c.sim.count("bind")
 	if p.State != api.PodBound || p.Term != term || term == 0 {
 		c.sim.fail("pod %s appears as %s by term %d", p.Key, p.State, term)
 	}
@@ -55,8 +71,12 @@ func (c *checker) lastAttempt(i api.Instance) (last int32) {
 // take books what the pod holds on its node.
 func (c *checker) take(p api.Pod) {
 	c.used[p.Node] = c.used[p.Node].Add(p.Resources)
-	if m := c.sim.machine(p.Node); m == nil || !c.used[p.Node].Fits(m.allocatable()) {
+	n := c.nodes[p.Node]
+	if overbooks(p.Resources, c.used[p.Node], n.Status.Inventory.Allocatable) {
 		c.sim.fail("node %s is over its capacity with %s: %+v", p.Node, p.Key, c.used[p.Node])
+	}
+	if n.Status.State != api.NodeReady || n.Spec.Unschedulable {
+		c.sim.fail("pod %s is bound to %s, which is %s and unschedulable=%t", p.Key, p.Node, n.Status.State, n.Spec.Unschedulable)
 	}
 	if c.owners[p.Node] == nil {
 		c.owners[p.Node] = map[int64]api.PodKey{}
@@ -70,6 +90,13 @@ func (c *checker) take(p api.Pod) {
 	if n := int64(len(cpuIDs(p.CPUs))); p.Class == api.ClassGuaranteed && n*api.MillisPerCPU != p.Resources.CPUMillis {
 		c.sim.fail("pod %s has %d own CPUs and %d millis", p.Key, n, p.Resources.CPUMillis)
 	}
+}
+
+// overbooks says whether a pod takes something of which there is not enough. One that takes nothing
+// may come to a node whose inventory has shrunk below what runs there.
+func overbooks(takes, used, have api.Resources) bool {
+	return (takes.CPUMillis > 0 && used.CPUMillis > have.CPUMillis) ||
+		(takes.MemoryBytes > 0 && used.MemoryBytes > have.MemoryBytes)
 }
 
 func (c *checker) giveBack(p api.Pod) {
@@ -93,6 +120,9 @@ func (c *checker) stepped(before, after api.Pod) {
 	case before.Node != after.Node || before.CPUs != after.CPUs || before.Resources != after.Resources ||
 		!before.BoundAt.Equal(after.BoundAt) || before.TaskID != after.TaskID || before.Ordinal != after.Ordinal:
 		c.sim.fail("the placement of pod %s changes from %+v to %+v", after.Key, before, after)
+	}
+	if before.State != after.State {
+		c.sim.count("pod " + string(after.State))
 	}
 	if after.ReleasedAt == nil {
 		return
@@ -120,14 +150,6 @@ func cpuIDs(list string) (out []int64) {
 	return out
 }
 
-func (s *Sim) machine(name string) *machine {
-	i := slices.IndexFunc(s.machines, func(m *machine) bool { return m.name == name })
-	if i < 0 {
-		return nil
-	}
-	return s.machines[i]
-}
-
 // processStarts checks the node as it is: no CPU and no capacity has two owners among what runs.
 func (c *checker) processStarts(m *machine, p *process) {
 	if _, twice := m.procs[p.assignment.Key]; twice {
@@ -146,7 +168,7 @@ func (c *checker) processStarts(m *machine, p *process) {
 			}
 		}
 	}
-	if !used.Fits(m.allocatable()) {
+	if overbooks(p.assignment.Resources, used, m.allocatable()) {
 		c.sim.fail("%s runs more than it has: %+v", m.name, used)
 	}
 }

@@ -24,6 +24,7 @@ func (s *Sim) startFaults() {
 		{s.plan.ShimLost, s.loseShim},
 		{s.plan.DropFeed, func() { s.note("the feed is dropped"); s.store.DropFeed() }},
 		{s.plan.Drain, func() { m := s.someMachine(); s.users.drain(m.name, !s.users.drained[m.name]) }},
+		{s.plan.Offer, func() { m := s.someMachine(); m.offer(1 + s.faults.IntN(m.cpus)) }},
 	} {
 		if f.mean > 0 {
 			s.repeat(f.mean, f.happen)
@@ -37,7 +38,7 @@ func (s *Sim) repeat(mean time.Duration, happen func()) {
 		if s.healed {
 			return
 		}
-		s.stats.Faults++
+		s.count("fault")
 		happen()
 		s.repeat(mean, happen)
 	})
@@ -147,6 +148,7 @@ func (s *Sim) heal() {
 		}
 	}
 	for _, m := range s.machines {
+		m.offer(m.cpus)
 		switch {
 		case !m.up:
 			m.boot()

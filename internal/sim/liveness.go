@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
@@ -76,7 +77,10 @@ func (s *Sim) feasible(j api.Job) bool {
 	need := j.Spec.Roles[0].Template.Main().Requests
 	var places int64
 	for _, m := range s.machines {
-		have := m.allocatable()
+		if len(j.Spec.NodeNames) > 0 && !slices.Contains(j.Spec.NodeNames, m.name) || slices.Contains(j.Spec.ExcludedNodes, m.name) {
+			continue
+		}
+		have := m.whole()
 		fits := int64(1) << 30
 		if need.CPUMillis > 0 {
 			fits = min(fits, have.CPUMillis/need.CPUMillis)

@@ -20,6 +20,8 @@ type machine struct {
 	rng   *rand.Rand
 	clock simClock
 	cpus  int
+	// offered is how many of the CPUs are given to pods now.
+	offered int
 
 	up       bool
 	bootID   int
@@ -42,7 +44,7 @@ func newMachine(s *Sim, id int) *machine {
 	name := fmt.Sprintf("n%d", id)
 	return &machine{
 		sim: s, name: name, rng: s.source("machine " + name), clock: simClock{engine: &s.engine}, cpus: s.plan.NodeCPUs,
-		records: map[api.PodKey]record{}, exits: map[api.PodKey]exit{}, procs: map[api.PodKey]*process{},
+		offered: s.plan.NodeCPUs, records: map[api.PodKey]record{}, exits: map[api.PodKey]exit{}, procs: map[api.PodKey]*process{},
 	}
 }
 
@@ -57,7 +59,7 @@ func (m *machine) boot() {
 // halt stops the machine at once. What was not flushed to the disk may be lost.
 func (m *machine) halt() {
 	m.sim.note("%s halts with %d processes", m.name, len(m.procs))
-	m.sim.stats.Crashes++
+	m.sim.count("crash")
 	m.stopKubelet()
 	m.up = false
 	m.procs = map[api.PodKey]*process{}
@@ -88,20 +90,34 @@ func (m *machine) startKubelet() {
 	})
 }
 
-func (m *machine) allocatable() api.Resources {
-	return api.Resources{CPUMillis: int64(m.cpus) * api.MillisPerCPU, MemoryBytes: int64(m.cpus) * memoryPerCPU}
+func (m *machine) allocatable() api.Resources { return resources(m.offered) }
+
+// whole is what the machine has when all is well.
+func (m *machine) whole() api.Resources { return resources(m.cpus) }
+
+func resources(cpus int) api.Resources {
+	return api.Resources{CPUMillis: int64(cpus) * api.MillisPerCPU, MemoryBytes: int64(cpus) * memoryPerCPU}
+}
+
+// offer changes the inventory, as an admin does who reserves CPUs; the kubelet tells of it.
+func (m *machine) offer(cpus int) {
+	m.sim.note("%s offers %d of %d CPUs", m.name, cpus, m.cpus)
+	m.offered = cpus
+	if m.agent != nil {
+		m.agent.inventory()
+	}
 }
 
 // status is what the kubelet says of the machine.
 func (m *machine) status() api.NodeStatus {
 	var topology []api.CPU
-	for i := range m.cpus {
+	for i := range m.offered {
 		topology = append(topology, api.CPU{ID: i, Core: i})
 	}
 	return api.NodeStatus{
 		BootID: fmt.Sprintf("%s-boot-%d", m.name, m.bootID), KubeletVersion: "sim",
 		Inventory: api.Inventory{
-			Hostname: m.name, Topology: topology, Capacity: m.allocatable(), Allocatable: m.allocatable(), CgroupMode: "v2",
+			Hostname: m.name, Topology: topology, Capacity: m.whole(), Allocatable: m.allocatable(), CgroupMode: "v2",
 		},
 	}
 }
@@ -137,7 +153,7 @@ type exit struct {
 
 // launch starts the process of a pod: the moment at which nothing may have two owners.
 func (m *machine) launch(a api.PodAssignment) {
-	m.sim.stats.Starts++
+	m.sim.count("process")
 	p := &process{
 		machine: m, assignment: a, startedAt: m.clock.Now(), startedRun: m.sim.now,
 		does: m.sim.users.behaviour(a.Key, a.Ordinal), limit: time.Duration(a.TimeLimitSeconds) * time.Second,

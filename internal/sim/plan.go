@@ -23,7 +23,7 @@ type Plan struct {
 	ServerCrash, ServerPause, StoreOutage, StoreCut time.Duration
 	Partition, Break                                time.Duration
 	KubeletCrash, Reboot, NodeDeath, ShimLost       time.Duration
-	DropFeed, Drain                                 time.Duration
+	DropFeed, Drain, Offer                          time.Duration
 
 	LostAnswer, StoreError, PauseInCommit, LostBell int
 	StartFails, StartDelays, LostCheckpoint         int
@@ -45,7 +45,7 @@ func drawPlan(r *rand.Rand) Plan {
 	p.JobsMax = jobsFor(p)
 	for _, mean := range []*time.Duration{
 		&p.ServerCrash, &p.ServerPause, &p.StoreOutage, &p.StoreCut, &p.Partition, &p.Break, &p.KubeletCrash,
-		&p.Reboot, &p.NodeDeath, &p.ShimLost, &p.DropFeed, &p.Drain,
+		&p.Reboot, &p.NodeDeath, &p.ShimLost, &p.DropFeed, &p.Drain, &p.Offer,
 	} {
 		if r.IntN(2) == 0 {
 			*mean = time.Duration(20+r.IntN(200)) * time.Second

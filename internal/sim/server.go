@@ -40,7 +40,8 @@ type server struct {
 	stepAt      time.Duration // of the next step; 0: none is planned
 	stepNumber  int
 	inStep      bool
-	stoodStill  bool // in the middle of the last step
+	refused     uint64 // units, as counted
+	stoodStill  bool   // in the middle of the last step
 	ringing     bool
 	cursor      api.Cursor
 	streams     map[string]*conn
@@ -61,7 +62,7 @@ func (v *server) name() string { return fmt.Sprintf("s%d.%d", v.id, v.life) }
 // boot starts the process.
 func (v *server) boot() {
 	v.life++
-	v.alive, v.inStep, v.ringing, v.stepAt, v.pausedUntil = true, false, false, 0, 0
+	v.alive, v.inStep, v.ringing, v.stepAt, v.pausedUntil, v.refused = true, false, false, 0, 0, 0
 	v.cursor, v.streams = api.Cursor{}, map[string]*conn{}
 	v.store = v.faultyStore()
 	l, err := loop.New(loop.Options{
@@ -81,7 +82,7 @@ func (v *server) boot() {
 // crash ends the process at once: its connections die with it.
 func (v *server) crash() {
 	v.sim.note("server %s crashes", v.name())
-	v.sim.stats.Crashes++
+	v.sim.count("crash")
 	v.alive = false
 	for _, node := range sortedNames(v.streams) {
 		v.streams[node].closeByServer()
@@ -133,6 +134,7 @@ func (v *server) faultyStore() *memstore.Faulty {
 		After: func(op memstore.Op) error {
 			if !s.healed && percent(v.rng, s.plan.LostAnswer) {
 				s.note("server %s loses the answer to %s", v.name(), op)
+				s.count("lost answer to " + string(op))
 				return api.Errorf(api.CodeUnavailable, "the answer was lost")
 			}
 			return nil
@@ -146,6 +148,7 @@ func (v *server) standStill() {
 	v.pause(d)
 	v.stoodStill = true
 	v.sim.runUntil(v.sim.now + d)
+	v.sim.count("pause in a commit")
 }
 
 // ring is the bell; it may be lost, since the poll backs it up.
@@ -188,6 +191,9 @@ func (v *server) step() {
 	v.inStep, v.stepAt = false, 0
 	if term := v.term(); term != termBefore {
 		v.sim.note("server %s: term %d, was %d", v.name(), term, termBefore)
+		if term == 0 {
+			v.sim.count("stepped down")
+		}
 	}
 	v.sim.checker.afterStep(v, wait)
 	v.wake(wait + time.Millisecond + upTo(v.rng, stepCostMax))

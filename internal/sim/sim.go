@@ -41,10 +41,8 @@ type Result struct {
 	Took time.Duration
 }
 
-// Stats counts what happened in a run.
-type Stats struct {
-	Jobs, Pods, Starts, Terms, Commits, Refused, Crashes, Faults int
-}
+// Stats counts what happened in a run, by words such as "refused unit" or "pod node_failed".
+type Stats map[string]int
 
 // Sim is one run under way.
 type Sim struct {
@@ -91,7 +89,7 @@ func Run(o Options) Result {
 }
 
 func newSim(o Options) *Sim {
-	s := &Sim{seed: o.Seed}
+	s := &Sim{seed: o.Seed, stats: Stats{}}
 	s.trace.init(o.Trace)
 	s.plan = drawPlan(s.source("plan"))
 	s.faults = s.source("faults")
@@ -134,6 +132,9 @@ func (s *Sim) ring() {
 		v.ring()
 	}
 }
+
+// count counts something that happened.
+func (s *Sim) count(what string) { s.stats[what]++ }
 
 // fail ends the run with what a checker found.
 func (s *Sim) fail(format string, args ...any) {

@@ -74,7 +74,7 @@ func (u *users) submit(p api.SubmitParams) {
 	p.Size = array.Len()
 	if u.sim.healed { // nobody releases or cancels any more
 		p.Submit.Spec.Hold, p.Submit.Spec.KeepOnInvalidDependency = false, false
-		p.Submit.Spec.Roles[0].Count = 1
+		p.Submit.Spec.Roles[0].Count, p.Submit.Spec.ExcludedNodes = 1, nil
 	}
 	v := u.server()
 	if v == nil {
@@ -88,7 +88,7 @@ func (u *users) submit(p api.SubmitParams) {
 	}
 	u.sim.note("job %d is submitted (again: %t): %s array=%q cpus=%d deps=%d", job.ID, existed, job.Spec.Name,
 		job.Spec.Array, job.Spec.Roles[0].Template.Main().Requests.CPUMillis/api.MillisPerCPU, len(job.Spec.Dependencies))
-	u.sim.stats.Jobs++
+	u.sim.count("submit")
 	u.jobs, u.size[job.ID] = append(u.jobs, job.ID), p.Size
 }
 
@@ -105,6 +105,9 @@ func (u *users) draw() api.JobSubmit {
 	}
 	if r.IntN(5) == 0 {
 		spec.QOS = "high"
+	}
+	if r.IntN(12) == 0 {
+		spec.NodeNames = []string{u.sim.someNode(r)}
 	}
 	if r.IntN(4) == 0 {
 		spec.RequeueExitCodes = []int{7}
@@ -207,36 +210,55 @@ func (u *users) wish(id api.JobID) {
 		from := u.rng.Int64N(n)
 		some = api.Ranges{{From: from, To: min(n, from+1+u.rng.Int64N(4))}}
 	}
-	now, err := u.now(), error(nil)
-	what := u.rng.IntN(6)
-	switch what {
-	case 0:
-		err = v.store.CancelJob(ctx, id, some, "ada", now)
-	case 1:
-		err = v.store.RequeueJob(ctx, id, some, "ada", now)
-	case 2:
-		err = v.store.HoldIndices(ctx, id, some, len(some) > 0, now)
-	case 3:
-		_, err = v.store.UpdateJobSpec(ctx, id, 0, now, func(s *api.JobSpec) error { s.Hold = !s.Hold; return nil })
-	case 4:
-		limit := int64(1 + u.rng.IntN(3*u.sim.plan.JobSeconds))
-		_, err = v.store.UpdateJobSpec(ctx, id, 0, now, func(s *api.JobSpec) error { s.TimeLimitSeconds = limit; return nil })
-	case 5:
-		u.signal(v, id)
-	}
-	u.sim.note("wish %d about job %d %s: %v", what, id, some, err)
+	what := wishes[u.rng.IntN(len(wishes))]
+	err := what.make(u, v, id, some)
+	u.sim.note("wish %s about job %d %s: %v", what.name, id, some, err)
 }
 
-func (u *users) signal(v *server, id api.JobID) {
+// wishes is what users may wish of a job, or of some of its tasks.
+var wishes = []struct { //nolint:gochecknoglobals // a table
+	name string
+	make func(u *users, v *server, id api.JobID, some api.Ranges) error
+}{
+	{"cancel", func(u *users, v *server, id api.JobID, some api.Ranges) error {
+		return v.store.CancelJob(ctx, id, some, "ada", u.now())
+	}},
+	{"requeue", func(u *users, v *server, id api.JobID, some api.Ranges) error {
+		return v.store.RequeueJob(ctx, id, some, "ada", u.now())
+	}},
+	{"hold tasks", func(u *users, v *server, id api.JobID, some api.Ranges) error {
+		return v.store.HoldIndices(ctx, id, some, len(some) > 0, u.now())
+	}},
+	{"hold", edit(func(_ *users, s *api.JobSpec) { s.Hold = !s.Hold })},
+	{"time limit", edit(func(u *users, s *api.JobSpec) { s.TimeLimitSeconds = int64(1 + u.rng.IntN(3*u.sim.plan.JobSeconds)) })},
+	{"nice", edit(func(u *users, s *api.JobSpec) { s.Nice = int64(u.rng.IntN(100)) })},
+	{"comment", edit(func(_ *users, s *api.JobSpec) { s.Comment = "changed" })},
+	{"exclude", edit(func(u *users, s *api.JobSpec) { s.ExcludedNodes = []string{u.sim.someNode(u.rng)} })},
+	{"begin", edit(func(u *users, s *api.JobSpec) { at := u.now().Add(upTo(u.rng, time.Minute)); s.BeginAt = &at })},
+	{"exclusive", edit(func(_ *users, s *api.JobSpec) { s.Exclusive = !s.Exclusive })},
+	{"signal", func(u *users, v *server, id api.JobID, _ api.Ranges) error { return u.signal(v, id) }},
+}
+
+// edit is a wish that changes the spec.
+func edit(change func(u *users, s *api.JobSpec)) func(*users, *server, api.JobID, api.Ranges) error {
+	return func(u *users, v *server, id api.JobID, _ api.Ranges) error {
+		_, err := v.store.UpdateJobSpec(ctx, id, 0, u.now(), func(s *api.JobSpec) error { change(u, s); return nil })
+		return err
+	}
+}
+
+func (s *Sim) someNode(r *rand.Rand) string { return s.machines[r.IntN(len(s.machines))].name }
+
+func (u *users) signal(v *server, id api.JobID) error {
 	_, pods, err := v.store.Jobs(ctx, []api.JobID{id})
 	if err != nil {
-		return
+		return err
 	}
 	var keys []api.PodKey
 	for _, p := range pods {
 		keys = append(keys, p.Key)
 	}
-	_ = v.store.SignalPods(ctx, keys, "USR1", false, u.now()) // may fail, as for any user
+	return v.store.SignalPods(ctx, keys, "USR1", false, u.now())
 }
 
 // drain takes a node out of work, or puts it back.

@@ -29,7 +29,7 @@ func (s *Store) Commit(_ context.Context, term int64, c api.Commit) (result api.
 			s.apply(commitOf{Commit: c, term: term, touched: t}, u)
 		}
 		for _, n := range c.Nodes {
-			s.setNodeState(n, t)
+			s.setNodeState(n, term, t)
 		}
 		return nil
 	})

@@ -3,7 +3,7 @@
 //
 // Words. A row is what is stored of one object; rows are replaced, never changed in place, so that what
 // was read stays as it was. The feed is a list of what each write touched, and a cursor a place in it.
-// An observer hears of every change of a job or a pod, with the term in whose name it was made.
+// An observer hears of every change of a job, a pod or a node, with the term in whose name it was made.
 //
 // The package knows no clock and no chance: every write takes its time, and equal calls give equal
 // stores. Failures are the business of Faulty, which wraps a Store.
@@ -23,7 +23,7 @@ import (
 type Options struct {
 	// ClusterName is told to pods. Epoch names this life of the store.
 	ClusterName, Epoch string
-	// Observer hears of every change of a job or a pod, under the store's lock; nil for nobody.
+	// Observer hears of every change of a job, a pod or a node, under the store's lock; nil for nobody.
 	Observer Observer
 	// Bell is rung after every write that touched something; nil for nobody.
 	Bell func()
@@ -32,6 +32,7 @@ type Options struct {
 // Observer hears of changes. term is the leader's, or 0 for a change that users or nodes made. It must
 // not call the store.
 type Observer interface {
+	NodeChanged(before, after api.Node, term int64)
 	JobChanged(before, after api.JobRecord, term int64)
 	PodChanged(before, after api.Pod, term int64)
 }

@@ -20,11 +20,19 @@ func (s *Store) RegisterNode(
 		}
 		status.State, status.Since, status.RegisteredAt = api.NodeReady, instant(now), instant(now)
 		node = api.Node{Name: name, Generation: 1, Status: status}
-		s.nodes[name] = node
-		t.node(name)
+		s.putNode(node, 0, t)
 		return nil
 	})
 	return node, err
+}
+
+func (s *Store) putNode(n api.Node, term int64, t *touched) {
+	before := s.nodes[n.Name]
+	s.nodes[n.Name] = n
+	t.node(n.Name)
+	if s.options.Observer != nil {
+		s.options.Observer.NodeChanged(before, n, term)
+	}
 }
 
 // UpdateNodeStatus stores changed inventory or conditions of a known node.
@@ -56,8 +64,7 @@ func (s *Store) refreshNode(name string, status api.NodeStatus, t *touched) api.
 	}
 	status.State, status.Since, status.RegisteredAt = n.Status.State, n.Status.Since, n.Status.RegisteredAt
 	n.Status = status
-	s.nodes[name] = n
-	t.node(name)
+	s.putNode(n, 0, t)
 	return n
 }
 
@@ -67,11 +74,10 @@ func sameJSON(a, b any) bool {
 	return errX == nil && errY == nil && slices.Equal(x, y)
 }
 
-func (s *Store) setNodeState(c api.NodeStateChange, t *touched) {
+func (s *Store) setNodeState(c api.NodeStateChange, term int64, t *touched) {
 	if n, has := s.nodes[c.Name]; has {
 		n.Status.State, n.Status.Since = c.State, instant(c.Since)
-		s.nodes[c.Name] = n
-		t.node(c.Name)
+		s.putNode(n, term, t)
 	}
 }
 
@@ -92,8 +98,8 @@ func (s *Store) UpdateNodeSpec(
 			return err
 		}
 		n.Generation++
-		s.nodes[name], node = n, n
-		t.node(name)
+		s.putNode(n, 0, t)
+		node = n
 		return nil
 	})
 	return node, err
