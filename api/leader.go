@@ -98,6 +98,8 @@ type JobCommit struct {
 	// Dependencies are settled ones, by position in the spec.
 	Dependencies []DependencySettled
 	Events       []Event
+	// Mails are to be sent. A store without a mail controller beside it (the simulator's) drops them.
+	Mails []MailNotice
 }
 
 // PodEnd ends a pod in the leader's name.

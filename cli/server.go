@@ -21,6 +21,7 @@ import (
 
 	"github.com/coxswain-hpc/coxswain/apiserver"
 	"github.com/coxswain-hpc/coxswain/apiserver/authority"
+	"github.com/coxswain-hpc/coxswain/apiserver/control"
 	"github.com/coxswain-hpc/coxswain/apiserver/store"
 	"github.com/coxswain-hpc/coxswain/cli/config"
 	"github.com/coxswain-hpc/coxswain/internal/clock"
@@ -44,6 +45,7 @@ const (
 type serverFlags struct {
 	daemonFlags
 	database, dataDir, listen, url, socket, clusterKey, name string
+	mailCommand                                              string
 	connections                                              int32
 	allowRootJobs                                            bool
 }
@@ -78,6 +80,8 @@ func newServer(a *app) *cobra.Command {
 // addCluster adds the settings that `cox up` shares.
 func (s *serverFlags) addCluster(f *pflag.FlagSet) {
 	f.StringVar(&s.name, "name", clusterName, "the cluster's name, when it is made")
+	f.StringVar(&s.mailCommand, "mail-command", "",
+		"a shell command that sends the mail on its standard input to those in its To line (sendmail -t -i)")
 	f.BoolVar(&s.allowRootJobs, "allow-root-jobs", false, "accept jobs that run as root")
 }
 
@@ -87,6 +91,7 @@ type serverParts struct {
 	loop   *loop.Loop
 	api    *apiserver.Server
 	keeper *service.Loop
+	mail   *service.Loop
 }
 
 func (a *app) serve(ctx context.Context, s serverFlags) error {
@@ -184,6 +189,9 @@ func (p *serverParts) join(ctx context.Context, s serverFlags, id string, addres
 	if err != nil {
 		return err
 	}
+	if p.mail, err = p.mailLoop(s, meta.ClusterName, log); err != nil {
+		return err
+	}
 	p.api, err = apiserver.New(apiserver.Options{
 		Store: p.store, Explainer: p.loop, Feasibility: p.loop, Authority: ca, Clock: clock.Real{}, Logger: log,
 		ClusterName: meta.ClusterName, ServerID: id, URL: s.url, Version: Version, AllowRootJobs: s.allowRootJobs,
@@ -192,13 +200,24 @@ func (p *serverParts) join(ctx context.Context, s serverFlags, id string, addres
 	return err
 }
 
+// mailLoop sends the mails of jobs while this server leads.
+func (p *serverParts) mailLoop(s serverFlags, clusterName string, log *slog.Logger) (*service.Loop, error) {
+	mail := control.NewMail(control.MailOptions{
+		Store: p.store, Mailer: control.MailCommand(s.mailCommand), ClusterName: clusterName, Clock: clock.Real{},
+		Leading: func() bool { _, ok := p.loop.Leading(); return ok }, Logger: log, Rand: randomSource(),
+	})
+	config := service.Config{Name: "mail", Interval: control.MailEvery, Timeout: -1} // each mail has its deadline
+	return service.New(config, mail, service.Deps{Clock: clock.Real{}, Log: log, Rand: randomSource()})
+}
+
 // run serves until ctx ends or a part fails.
 func (p *serverParts) run(ctx context.Context, listeners map[string]net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
-	if err := p.keeper.Start(ctx); err != nil {
-		return fmt.Errorf("start the keeper: %w", err)
+	services := service.Group{p.keeper, p.mail}
+	if err := services.Start(ctx); err != nil {
+		return fmt.Errorf("start the services: %w", err)
 	}
-	defer p.keeper.Stop()
+	defer services.Stop()
 	group.Go(func() error { return p.loop.Run(ctx) })
 	group.Go(func() error { return p.api.Serve(ctx, listeners[listenNameTLS], listeners[listenUnix]) })
 	return group.Wait() //nolint:wrapcheck // the parts' errors are whole sentences

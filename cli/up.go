@@ -272,6 +272,9 @@ func (c *cluster) startServer(ctx context.Context) error {
 	if c.flags.allowRootJobs {
 		args = append(args, "--allow-root-jobs")
 	}
+	if c.flags.mailCommand != "" {
+		args = append(args, "--mail-command", c.flags.mailCommand)
+	}
 	child, err := c.supervise("server", syscall.SIGTERM, partStopMax, func() *exec.Cmd {
 		cmd := exec.Command(c.self, args...)
 		cmd.Env = childEnviron("LISTEN_FDS=2", "LISTEN_FDNAMES="+listenNameTLS+":"+listenUnix)

@@ -124,6 +124,28 @@ CREATE TABLE public.leader (
     beat bigint NOT NULL
 );
 
+CREATE TABLE public.mail (
+    id bigint NOT NULL,
+    job_id bigint NOT NULL,
+    idx bigint NOT NULL,
+    attempt integer NOT NULL,
+    event text NOT NULL,
+    state text NOT NULL,
+    message text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    not_before timestamp with time zone NOT NULL,
+    tries integer DEFAULT 0 NOT NULL
+);
+
+ALTER TABLE public.mail ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.mail_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.meta (
     id smallint DEFAULT 1 NOT NULL,
     cluster_name text NOT NULL,
@@ -333,6 +355,9 @@ ALTER TABLE ONLY public.job
 ALTER TABLE ONLY public.leader
     ADD CONSTRAINT leader_pkey PRIMARY KEY (term);
 
+ALTER TABLE ONLY public.mail
+    ADD CONSTRAINT mail_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.meta
     ADD CONSTRAINT meta_pkey PRIMARY KEY (id);
 
@@ -383,6 +408,8 @@ CREATE INDEX job_open ON public.job USING btree (id) WHERE (ended_at IS NULL);
 
 CREATE INDEX job_user ON public.job USING btree (user_name, id DESC);
 
+CREATE INDEX mail_due ON public.mail USING btree (not_before, id);
+
 CREATE INDEX pod_live ON ONLY public.pod USING btree (node) WHERE (released_at IS NULL);
 
 CREATE INDEX pod_0_node_idx ON public.pod_0 USING btree (node) WHERE (released_at IS NULL);
@@ -419,6 +446,9 @@ ALTER TABLE ONLY public.job_index
 
 ALTER TABLE ONLY public.job_payload
     ADD CONSTRAINT job_payload_job_id_fkey FOREIGN KEY (job_id) REFERENCES public.job(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.mail
+    ADD CONSTRAINT mail_job_id_fkey FOREIGN KEY (job_id) REFERENCES public.job(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.node_lease
     ADD CONSTRAINT node_lease_node_fkey FOREIGN KEY (node) REFERENCES public.node(name) ON DELETE CASCADE;

@@ -24,6 +24,7 @@ type commitRows struct {
 	seen     indexKeys
 	verdicts db.CommitDependenciesParams
 	events   db.AddEventsParams
+	mails    db.CommitMailsParams
 	nodes    db.CommitNodesParams
 }
 
@@ -70,6 +71,9 @@ func (r *commitRows) addUnit(u api.JobCommit) error {
 	}
 	for _, d := range u.Dependencies {
 		r.addVerdict(u.ID, d)
+	}
+	for _, m := range u.Mails {
+		r.addMail(m)
 	}
 	return appendEvents(&r.events, u.Events)
 }
@@ -234,6 +238,7 @@ func (r *commitRows) queue(ctx context.Context, q *db.Queries, term int64) error
 		{len(r.status.Ids), func() error { return q.CommitStatus(ctx, r.status) }},
 		{len(r.nodes.Names), func() error { return q.CommitNodes(ctx, r.nodes) }},
 		{len(r.events.Ats), func() error { return q.AddEvents(ctx, r.events) }},
+		{len(r.mails.JobIds), func() error { return q.CommitMails(ctx, r.mails) }},
 	}
 	for _, step := range steps {
 		if step.rows == 0 {

@@ -193,6 +193,7 @@ func (l *Loop) bindUnit(now time.Time, j *job, binds []api.Bind) (api.JobCommit,
 		}
 		unit.Binds = append(unit.Binds, podOf(rec, b, array.Index(b.Ordinal), now, task, l.elector.term))
 	}
+	unit.Mails = bindMails(rec, unit.Binds)
 	ordinals := api.RangesOf(placed...)
 	st := &unit.Status
 	st.Waiting = st.Waiting.Minus(ordinals)

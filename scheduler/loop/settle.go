@@ -203,6 +203,9 @@ func (s *settling) again(ordinal int64, p api.Pod, how again) {
 	s.st.Counts.Waiting++
 	s.event(reasonOf(p), fmt.Sprintf("%s on %s ended as %s and is placed again: %s",
 		p.Key, p.Node, p.State, messageOf(p)), &p.Key)
+	if how.restart {
+		s.mailAgain(p)
+	}
 }
 
 // finish counts an instance as ended for good.
@@ -214,6 +217,7 @@ func (s *settling) finish(ordinal int64, p api.Pod, as api.PodState) {
 	p.State = as
 	s.ended = &p
 	s.dropRow(ordinal)
+	s.mailFinish(p)
 }
 
 // putRow and dropRow keep the unit free of two orders about one row.

@@ -19,9 +19,13 @@ func (s *settling) judge() {
 	}
 	s.release(list)
 	sum := scheduler.Dependencies(&s.rec.Job.Spec, list, s.now)
-	if sum.Never && !s.rec.Job.Spec.KeepOnInvalidDependency {
+	switch {
+	case !sum.Never:
+	case !s.rec.Job.Spec.KeepOnInvalidDependency:
 		s.cancelWaiting(s.st.Waiting)
 		s.never = sum.Message
+	case len(s.unit.Dependencies) > 0: // found now, and the job stays
+		s.mail(api.MailInvalidDepend, "", sum.Message)
 	}
 }
 

@@ -48,6 +48,9 @@ func (s *settling) serveRequeue() {
 	order := api.PodStop{State: api.PodPreempted, Reason: api.ReasonRequeued}
 	if s.rec.RequeueWanted > s.rec.RequeueServed {
 		s.unit.RequeueServed = s.rec.RequeueWanted
+		if !perTask(s.rec.Job.Spec) {
+			s.mail(api.MailRequeue, "", "requeued as a whole")
+		}
 		s.changed = true
 		s.stop(s.pods, order)
 	}

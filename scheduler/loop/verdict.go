@@ -30,6 +30,7 @@ func (s *settling) end() {
 	s.st.State = endState(s.st.Counts, s.rec.CancelWanted)
 	s.st.Reason, s.st.Message = s.why()
 	s.event(s.st.Reason, fmt.Sprintf("ended as %s: %s", s.st.State, s.st.Message), nil)
+	s.mailEnd()
 }
 
 // endStates are the end states of a job, the worst first, each with its count.

@@ -99,6 +99,19 @@ type Leader struct {
 	Beat   int64  `db:"beat"`
 }
 
+type Mail struct {
+	ID        int64     `db:"id"`
+	JobID     int64     `db:"job_id"`
+	Idx       int64     `db:"idx"`
+	Attempt   int32     `db:"attempt"`
+	Event     string    `db:"event"`
+	State     string    `db:"state"`
+	Message   string    `db:"message"`
+	At        time.Time `db:"at"`
+	NotBefore time.Time `db:"not_before"`
+	Tries     int32     `db:"tries"`
+}
+
 type Node struct {
 	Name           string          `db:"name"`
 	Generation     int64           `db:"generation"`
