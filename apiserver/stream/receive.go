@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/coxswain-hpc/coxswain/api"
 )
@@ -54,14 +55,26 @@ func (s *Session) report(ctx context.Context, r api.KubeletReport) ([]api.Server
 }
 
 // fetch answers with one template a message; those that are gone are left out, and the kubelet gives
-// up on their pods by itself.
+// up on their pods by itself. A template holds its owner's environment, perhaps with keys: a node gets
+// those of its own pods alone.
 func (s *Session) fetch(ctx context.Context, f api.KubeletFetch) ([]api.ServerMessage, error) {
 	if len(f.Templates) > fetchMax {
 		return nil, api.Errorf(api.CodeLimit, "a fetch of %d templates is over the limit of %d",
 			len(f.Templates), fetchMax)
 	}
+	pods, err := s.store.NodePods(ctx, s.node)
+	if err != nil {
+		return nil, fmt.Errorf("read the pods of node %s: %w", s.node, err)
+	}
+	own := map[string]bool{}
+	for _, p := range pods {
+		own[roleOf(p.Template)] = true
+	}
 	var out []api.ServerMessage
 	for _, name := range f.Templates {
+		if !own[roleOf(name)] {
+			continue
+		}
 		t, err := s.store.Template(ctx, name)
 		if api.CodeOf(err) == api.CodeNotFound {
 			continue
@@ -73,6 +86,14 @@ func (s *Session) fetch(ctx context.Context, f api.KubeletFetch) ([]api.ServerMe
 		out = append(out, api.ServerMessage{Templates: []api.KubeletTemplate{t}})
 	}
 	return out, nil
+}
+
+// roleOf is the job and role of a template's name; the rest is the generation, which may have risen.
+func roleOf(template string) string {
+	if i := strings.LastIndexByte(template, '.'); i >= 0 {
+		return template[:i]
+	}
+	return template
 }
 
 func (s *Session) signalResults(ctx context.Context, results []api.SignalResult) error {

@@ -231,3 +231,15 @@ func TestLimits(t *testing.T) {
 	require.NoError(t, err, "a message of a newer kubelet is ignored")
 	require.Empty(t, got)
 }
+
+func TestANodeFetchesTheTemplatesOfItsOwnPodsAlone(t *testing.T) {
+	t.Parallel()
+	m := &memory{pods: []api.PodAssignment{pod(7, "7.0.2", api.PodRunning)}}
+	s := opened(t, m)
+	m.reads = nil
+	fetch := api.KubeletFetch{Templates: []string{"8.0.1", "7.0.1", "7.1.1", "70.0.1", "", "7"}}
+	got, err := s.Receive(ctx, api.KubeletMessage{Fetch: &fetch})
+	require.NoError(t, err)
+	require.Equal(t, []string{"7.0.1"}, m.reads, "an older generation is still its own")
+	require.Len(t, got, 1)
+}
