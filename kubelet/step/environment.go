@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,6 +50,8 @@ func (e *env) setDefault(name, value string) {
 	}
 }
 
+func (e *env) has(name string) bool { _, ok := e.value[name]; return ok }
+
 func (e *env) setInt(name string, value int64) { e.set(name, strconv.FormatInt(value, 10)) }
 
 func (e *env) list() []string {
@@ -92,7 +95,17 @@ var ownedPrefixes = []string{
 	"COX_JOB_ID", "COX_TASK_ID", "COX_INDEX", "COX_ATTEMPT", "COX_NODE", "COX_CPU", "COX_MEMORY_BYTES", "COX_RANK",
 }
 
+// askedNames are what the job's header asked for. Submission puts them into the payload, after it has
+// dropped those of an outer job: only it knows whether an option was given.
+var askedNames = []string{
+	"SLURM_CPUS_PER_TASK", "SLURM_NTASKS", "SLURM_NPROCS", "SLURM_TASKS_PER_NODE", "SLURM_NTASKS_PER_NODE",
+	"SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU",
+}
+
 func inherited(name string) bool {
+	if slices.Contains(askedNames, name) {
+		return false
+	}
 	for _, prefix := range ownedPrefixes {
 		if strings.HasPrefix(name, prefix) {
 			return true
@@ -137,18 +150,21 @@ func slurmArray(e *env, p *Pod) {
 	e.setInt("SLURM_ARRAY_TASK_STEP", max(1, p.Template.ArrayStep))
 }
 
-// slurmResources sets what the job may use. A pod is one task on one node; gangs come with ranks.
+// slurmResources sets what the job may use; what its header asked for stays as it is. A pod is on one
+// node; gangs come with ranks.
 func slurmResources(e *env, p *Pod) {
-	e.setInt("SLURM_CPUS_PER_TASK", wholeCPUs(p.Main().Requests.CPUMillis))
+	e.setDefault("SLURM_CPUS_PER_TASK", strconv.FormatInt(wholeCPUs(p.Main().Requests.CPUMillis), 10))
 	held := strconv.FormatInt(wholeCPUs(p.Assignment.Resources.CPUMillis), 10)
 	e.set("SLURM_CPUS_ON_NODE", held)
 	e.set("SLURM_JOB_CPUS_PER_NODE", held)
-	if memory := memoryOf(p); memory > 0 {
-		e.setInt("SLURM_MEM_PER_NODE", memory>>20)
+	// Of the two only one may be set: Slurm's own programs refuse both.
+	if memory := memoryOf(p); memory > 0 && !e.has("SLURM_MEM_PER_CPU") {
+		e.setDefault("SLURM_MEM_PER_NODE", strconv.FormatInt(memory>>20, 10))
 	}
-	for _, name := range []string{
-		"SLURM_NTASKS", "SLURM_NPROCS", "SLURM_NNODES", "SLURM_JOB_NUM_NODES", "SLURM_TASKS_PER_NODE",
-	} {
+	for _, name := range []string{"SLURM_NTASKS", "SLURM_NPROCS", "SLURM_TASKS_PER_NODE"} {
+		e.setDefault(name, "1")
+	}
+	for _, name := range []string{"SLURM_NNODES", "SLURM_JOB_NUM_NODES"} {
 		e.set(name, "1")
 	}
 	for _, name := range []string{"SLURM_NODELIST", "SLURM_JOB_NODELIST", "SLURMD_NODENAME"} {

@@ -92,6 +92,25 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// TestWhatTheHeaderAskedForStays: submission knows that --ntasks=4 --mem-per-cpu=1G was given.
+func TestWhatTheHeaderAskedForStays(t *testing.T) {
+	t.Parallel()
+	asked := map[string]string{
+		"SLURM_CPUS_PER_TASK": "3", "SLURM_NTASKS": "4", "SLURM_NPROCS": "4", "SLURM_TASKS_PER_NODE": "4",
+		"SLURM_NTASKS_PER_NODE": "4", "SLURM_MEM_PER_CPU": "1024",
+	}
+	got := environment(t, pod(func(p *step.Pod) {
+		for name, value := range asked {
+			p.Template.Payload.Environment = append(p.Template.Payload.Environment, name+"="+value)
+		}
+	}))
+	for name, value := range asked {
+		require.Equal(t, value, got[name], name)
+	}
+	require.NotContains(t, got, "SLURM_MEM_PER_NODE", "of the two only one may be set")
+	require.Equal(t, "1", got["SLURM_NNODES"])
+}
+
 func command(t *testing.T, p *step.Pod) shimapi.Spec {
 	t.Helper()
 	require.NoError(t, step.Command{}.Prepare(t.Context(), p))
