@@ -45,7 +45,7 @@ func newKubelet(a *app) *cobra.Command {
 	f.StringVar(&k.join, "join", "", "a join token, for the first time")
 	f.StringVar(&k.joinFile, "join-file", "", "a file with the join token instead")
 	f.StringVar(&k.stateDir, "state-dir", kubeletStateDir, "where the node's state is kept; all users must be able to pass through it")
-	f.StringVar(&k.scratchDir, "scratch-dir", "", "where pods have their temporary folders (in the state directory)")
+	f.StringVar(&k.scratchDir, "scratch-dir", "", "where a folder for the temporary folders of pods is made (the state directory)")
 	f.StringVar(&k.cgroupRoot, "cgroup-root", "", "our folder in the cgroup hierarchies (cox)")
 	f.StringVar(&k.node, "node", "", "the node's name (the host name)")
 	f.StringVar(&k.cpus, "cpus", "", "offer at most so many CPUs")

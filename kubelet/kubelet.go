@@ -102,20 +102,6 @@ func prune(c clock.Clock, driver cgroup.Driver) {
 	}
 }
 
-// spoolDir is where the scripts are.
-func spoolDir(stateDir string) string { return filepath.Join(stateDir, "spool") }
-
-// makeDirs makes the directories of the kubelet. Users pass through the outer ones to their own.
-func makeDirs(opts Options) error {
-	const passThrough = 0o711
-	for _, dir := range []string{opts.StateDir, spoolDir(opts.StateDir), opts.ScratchDir} {
-		if err := os.MkdirAll(dir, passThrough); err != nil {
-			return fmt.Errorf("make the kubelet's directories: %w", err)
-		}
-	}
-	return nil
-}
-
 // prepare puts an agent together.
 func prepare(ctx context.Context, opts Options) (*agent, step.Options, error) {
 	store, err := checkpoint.Open(filepath.Join(opts.StateDir, "pods"))
@@ -132,7 +118,7 @@ func prepare(ctx context.Context, opts Options) (*agent, step.Options, error) {
 	}
 	node := step.Options{
 		Cgroups: driver, Names: opts.Names, UIDFloor: max(opts.UIDFloor, 0), SelfUID: os.Geteuid(),
-		SpoolDir: spoolDir(opts.StateDir), ScratchDir: opts.ScratchDir,
+		SpoolDir: spoolDir(opts), ScratchDir: scratchDir(opts),
 	}
 	a := newAgent(ctx, opts, store)
 	a.bootID, a.rebooted = bootID, rebooted

@@ -38,7 +38,8 @@ type Options struct {
 	// StateDir holds everything of this kubelet. Every user must be able to pass through it and the
 	// directories above it, since the spool is inside; what is private in it is closed off.
 	StateDir string
-	// ScratchDir holds the pods' temporary directories. Default StateDir/scratch.
+	// ScratchDir is where the pods' temporary directories go, into a directory of the node's own: others
+	// may use ScratchDir too. Default: StateDir/scratch, all ours.
 	ScratchDir string
 	// Endpoints are servers, https://host:port, tried in turn.
 	Endpoints []string
@@ -73,9 +74,6 @@ type Options struct {
 func (o Options) WithDefaults() Options {
 	if o.Node == "" {
 		o.Node, _ = os.Hostname() // Validate catches an empty name
-	}
-	if o.ScratchDir == "" {
-		o.ScratchDir = filepath.Join(o.StateDir, "scratch")
 	}
 	if o.UIDFloor == 0 {
 		o.UIDFloor = uidFloorDefault

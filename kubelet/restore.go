@@ -163,7 +163,7 @@ func (a *agent) sweepDir(dir string, known map[string]bool) error {
 	}
 	var errs []error
 	for _, e := range entries {
-		if !known[e.Name()] {
+		if podName.MatchString(e.Name()) && !known[e.Name()] {
 			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
 		}
 	}
