@@ -181,6 +181,9 @@ func (l *Loop) bindUnit(now time.Time, j *job, binds []api.Bind) (api.JobCommit,
 	var placed []api.Range
 	array, _ := api.ParseArray(rec.Job.Spec.Array)
 	var task api.JobID
+	if binds = placeable(rec.Job.Status.Waiting, binds); len(binds) == 0 {
+		return unit, false
+	}
 	for _, b := range binds {
 		n, known := l.world.nodes[b.Node]
 		if !known || !rec.Job.Status.Waiting.Has(b.Ordinal) {

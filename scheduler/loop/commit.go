@@ -142,7 +142,7 @@ func (w *world) committed(u api.JobCommit, now time.Time) {
 	if len(u.Ends) > 0 {
 		w.stale[u.ID] = true // a report may have been faster than the leader's end: the store knows
 	}
-	known := w.dirty[u.ID]
+	known := w.dirty[u.ID] || crowded(j.rec.Job.Status)
 	for _, p := range u.Binds {
 		w.putPod(p)
 	}

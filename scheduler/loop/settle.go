@@ -94,6 +94,9 @@ func (s *settling) foldInstance(ordinal int64, pods []api.Pod) {
 		}
 		return
 	}
+	if s.crowds(ordinal, decider) {
+		return
+	}
 	for _, p := range pods {
 		s.unit.Releases = append(s.unit.Releases, p.Key)
 	}

@@ -49,12 +49,14 @@ func (s *settling) judgeOne(position int, d *api.DependencyState) {
 func (s *settling) release(list []api.DependencyState) {
 	isCorr := func(d api.DependencyState) bool { return d.Kind == api.DependencyAfterCorr }
 	isOpen := func(d api.DependencyState) bool { return !d.Met && !d.Failed }
-	if !slices.ContainsFunc(list, isCorr) || !slices.ContainsFunc(s.rec.Dependencies, isOpen) {
-		return // none, or all settled for good
+	settled := !slices.ContainsFunc(s.rec.Dependencies, isOpen)
+	if !slices.ContainsFunc(list, isCorr) || settled && len(s.released) == 0 {
+		return // none; or all settled for good, and nothing by task that may have been put off
 	}
 	free := s.letGo(list)
-	if !slices.Equal(free, s.st.Released) {
-		s.st.Released, s.changed = free, true
+	stored := storable(free, s.st.Waiting)
+	if !slices.Equal(stored, s.st.Released) {
+		s.st.Released, s.changed = stored, true
 	}
 	lost := s.st.Waiting.Minus(free)
 	if len(lost) == 0 || slices.ContainsFunc(list, isOpen) || s.rec.Job.Spec.KeepOnInvalidDependency {

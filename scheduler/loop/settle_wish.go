@@ -16,18 +16,19 @@ func (s *settling) serveCancel() {
 		s.stop(s.pods, order)
 		return
 	}
+	var wanted []api.Range
 	for _, ordinal := range slices.Sorted(maps.Keys(s.rows)) {
-		if !s.rows[ordinal].CancelWanted {
-			continue
+		if s.rows[ordinal].CancelWanted {
+			wanted = append(wanted, api.Range{From: ordinal, To: ordinal + 1})
+			s.stop(s.podsOf(ordinal), order)
 		}
-		if s.st.Waiting.Has(ordinal) {
-			s.cancelWaiting(api.Ranges{{From: ordinal, To: ordinal + 1}})
-		}
-		s.stop(s.podsOf(ordinal), order)
 	}
+	s.cancelWaiting(s.st.Waiting.Intersect(api.RangesOf(wanted...)))
 }
 
+// cancelWaiting counts waiting instances as cancelled, as many as the bound on pieces allows now.
 func (s *settling) cancelWaiting(ordinals api.Ranges) {
+	ordinals = s.cancellable(ordinals)
 	n := ordinals.Len()
 	if n == 0 {
 		return
