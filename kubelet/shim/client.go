@@ -52,15 +52,18 @@ func newClient(dir string) *Client {
 	return &Client{dir: dir, started: make(chan struct{}), done: make(chan struct{})}
 }
 
-// watchPipe follows a shim that this process started, and reaps it.
-func (c *Client) watchPipe(notify *os.File, process *os.Process) {
-	lines := bufio.NewReader(notify)
-	c.readPipe(lines)
-	_ = notify.Close()    // read only
-	_, _ = process.Wait() // the record counts, not the shim's own status
+// watchPipe follows a shim that this process started. One that is free after its pod goes to free,
+// any other is reaped.
+func (c *Client) watchPipe(shim *spare, free func(*spare)) {
+	if c.readPipe(bufio.NewReader(shim.conn)) {
+		free(shim)
+		return
+	}
+	shim.discard() // the record counts, not the shim's own status
 }
 
-func (c *Client) readPipe(lines *bufio.Reader) {
+// readPipe reads until the pod has ended and its shim has said that it is free, or is gone.
+func (c *Client) readPipe(lines *bufio.Reader) (free bool) {
 	line, err := lines.ReadBytes('\n')
 	var state shimapi.State
 	if err == nil && json.Unmarshal(line, &state) == nil && state.Phase == shimapi.PhaseRunning {
@@ -71,11 +74,12 @@ func (c *Client) readPipe(lines *bufio.Reader) {
 	var record shimapi.ExitRecord
 	if err == nil && json.Unmarshal(line, &record) == nil && record.Reason != "" {
 		c.end(record, nil)
-		// The pipe closes when the shim ends: until then it may still serve an attached client.
-		_, _ = lines.ReadBytes('\n')
-		return
+		// Until the shim says more or ends it may still serve an attached client.
+		line, err = lines.ReadBytes('\n')
+		return err == nil && string(line) == shimapi.FreeLine+"\n"
 	}
 	c.endFromDisk()
+	return false
 }
 
 // end publishes how the pod ended.

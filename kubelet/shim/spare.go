@@ -5,14 +5,23 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/coxswain-hpc/coxswain/internal/clock"
 )
 
-// sparesMax is how many shims wait for a pod. Starting the Go runtime is most of what a shim costs,
-// and with a spare that is done before the pod comes. Two, so that a pair of pods finds them; in a
-// long array the spares only lead by two.
-const sparesMax = 2
+// Starting the Go runtime is most of what a shim costs, so shims are ready before their pods come,
+// and serve one pod after the other.
+const (
+	// sparesMax is how many shims wait for a pod in a quiet time: a pair of pods finds them.
+	sparesMax = 2
+	// idleMax is how many may wait while pods come and go.
+	idleMax = 32
+	// quiet is how long nothing has ended before the idle shims above sparesMax are let go.
+	quiet = 5 * time.Second
+)
 
 // spare is a shim that has no pod yet. It ends when our end of its socket closes, so the spares of
 // a killed kubelet end too.
@@ -27,31 +36,78 @@ func (r *spare) discard() {
 	_, _ = r.process.Wait() // it has nothing to tell
 }
 
-// want asks for one more spare, unless enough are on their way.
+// want asks for one more spare, unless enough are there or on their way.
 func (s *Starter) want() {
+	if len(s.idle) >= sparesMax {
+		return
+	}
 	select {
 	case s.wanted <- struct{}{}:
 	default:
 	}
 }
 
-// keepSpares starts spares as they are wanted. An error is dropped: the next Start then starts its
-// own shim and reports what is wrong.
+// putBack takes a shim whose pod has ended.
+func (s *Starter) putBack(r *spare) {
+	select {
+	case <-s.closed:
+		r.discard()
+		return
+	default:
+	}
+	select {
+	case s.idle <- r:
+		select {
+		case s.returned <- struct{}{}:
+		default:
+		}
+	default:
+		r.discard()
+	}
+}
+
+// keepSpares starts spares as they are wanted, and lets idle ones go in a quiet time. An error is
+// dropped: the next Start then starts its own shim and reports what is wrong.
 func (s *Starter) keepSpares() {
+	timer := clock.Real{}.NewTimer(quiet)
+	defer timer.Stop()
 	for {
 		select {
 		case <-s.closed:
 			return
+		case <-s.returned:
+			timer.Reset(quiet)
+		case <-timer.C:
+			s.trim()
 		case <-s.wanted:
+			s.addSpare()
 		}
-		r, err := s.spawn()
-		if err != nil {
-			continue
-		}
+	}
+}
+
+func (s *Starter) addSpare() {
+	if len(s.idle) >= sparesMax {
+		return // one came back meanwhile
+	}
+	r, err := s.spawn()
+	if err != nil {
+		return
+	}
+	select {
+	case s.idle <- r:
+	default:
+		r.discard()
+	}
+}
+
+// trim lets the idle shims above sparesMax go.
+func (s *Starter) trim() {
+	for len(s.idle) > sparesMax {
 		select {
-		case s.idle <- r:
-		default:
+		case r := <-s.idle:
 			r.discard()
+		default:
+			return
 		}
 	}
 }

@@ -39,11 +39,12 @@ type Starter struct {
 	shims  shimapi.Cgroup
 	jobs   chan func() // for the threads in the shims' group
 
-	idle    chan *spare   // shims that wait for a pod
-	wanted  chan struct{} // a token for each spare to start
-	closed  chan struct{}
-	refill  sync.WaitGroup
-	closing sync.Once
+	idle     chan *spare   // shims that wait for a pod
+	wanted   chan struct{} // a token for each spare to start
+	returned chan struct{} // a token when a shim came back
+	closed   chan struct{}
+	refill   sync.WaitGroup
+	closing  sync.Once
 }
 
 // NewStarter makes a starter of the program at binary (see Install) in the group that
@@ -51,9 +52,10 @@ type Starter struct {
 func NewStarter(binary string, shims shimapi.Cgroup) (*Starter, error) {
 	s := &Starter{
 		binary: binary, shims: shims, jobs: make(chan func()),
-		idle:   make(chan *spare, sparesMax),
-		wanted: make(chan struct{}, sparesMax),
-		closed: make(chan struct{}),
+		idle:     make(chan *spare, idleMax),
+		wanted:   make(chan struct{}, sparesMax),
+		returned: make(chan struct{}, 1),
+		closed:   make(chan struct{}),
 	}
 	joined := make(chan error)
 	for range launchThreads {
@@ -146,7 +148,7 @@ func (s *Starter) Start(ctx context.Context, dir string, spec shimapi.Spec) (*Cl
 	}
 	defer s.want() // not before the pod runs: a new spare would take the processor from it
 	c := newClient(dir)
-	go c.watchPipe(shim.conn, shim.process)
+	go c.watchPipe(shim, s.putBack)
 	select {
 	case <-c.started:
 		return c, nil

@@ -30,6 +30,14 @@ func newAlarm() (*alarm, error) {
 	return a, nil
 }
 
+// close ends the alarm; a nil one was never made.
+func (a *alarm) close() error {
+	if a == nil {
+		return nil
+	}
+	return a.file.Close()
+}
+
 func (a *alarm) watch() {
 	expirations := make([]byte, 8)
 	for {

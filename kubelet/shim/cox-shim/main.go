@@ -4,7 +4,8 @@
 // state directory, so that the kubelet can have one ready. Then it reads the spec there, starts
 // the main process as the user, serves the socket in DIR, enforces the deadlines on CLOCK_BOOTTIME
 // whether or not anybody is there to ask, kills what the main process left behind, and writes the
-// exit record durably before it ends. A shim that dies without a record has failed its pod: the
+// exit record durably before it ends. A shim whose pod left no trace in it then takes another one:
+// one at a time. A shim that dies without a record has failed its pod: the
 // kubelet then kills the group.
 //
 // One goroutine (pod.go) holds all state; the others only turn system calls into events for it.
@@ -31,42 +32,59 @@ const (
 )
 
 func main() {
-	// The start changes identity and groups of its thread for a moment (raw.go, launch.go).
-	runtime.LockOSThread()
 	warmUp()
-	dir, err := awaitPod()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "cox-shim is started by cox kubelet, not by hand:", err)
-		os.Exit(statusUsage)
-	}
-	if dir == "" {
-		return // the kubelet needs this spare no more
-	}
-	if err := run(dir); err != nil {
-		fmt.Fprintln(os.Stderr, "cox-shim:", err)
-		os.Exit(statusFailed)
+	kubelet := os.NewFile(kubeletFD, "kubelet")
+	for range podsMax {
+		// The start changes identity and groups of its thread for a moment (raw.go, launch.go).
+		runtime.LockOSThread()
+		pod, err := awaitPod()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "cox-shim is started by cox kubelet, not by hand:", err)
+			os.Exit(statusUsage)
+		}
+		if pod.dir == "" {
+			return // the kubelet needs this spare no more
+		}
+		p, err := run(pod.dir, kubelet)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "cox-shim:", err)
+			os.Exit(statusFailed)
+		}
+		if !p.leavesNothing() {
+			return
+		}
+		pod.release()
+		if _, err := kubelet.WriteString(shimapi.FreeLine + "\n"); err != nil {
+			return // the kubelet is gone
+		}
 	}
 }
 
-// run is the life of a shim with a pod. Its working directory is the state directory, so all paths in
-// it are short, as a socket's must be.
-func run(dir string) error {
+// run is the life of a shim with one pod. Its working directory is the state directory, so all paths
+// in it are short, as a socket's must be.
+func run(dir string, kubelet *os.File) (*pod, error) {
 	if err := os.Chdir(dir); err != nil {
-		return fmt.Errorf("enter the state directory: %w", err)
+		return nil, fmt.Errorf("enter the state directory: %w", err)
 	}
 	spec, listener, err := setUp()
-	p := newPod(spec, os.NewFile(kubeletFD, "kubelet"))
+	p := newPod(spec, kubelet)
 	if err != nil {
 		p.finish(shimapi.ExitRecord{
 			Reason: shimapi.ReasonStartFailed, Start: nodeError(shimapi.StepSpec, dir, err),
 		})
-		return p.loop()
+		return p, p.loop()
 	}
 	p.start()
 	ignoreSignals()
 	runtime.UnlockOSThread()
 	go serve(listener, p)
-	return p.loop()
+	if err := p.loop(); err != nil {
+		return p, err
+	}
+	heedSignals()
+	_ = p.alarm.close() // both were only read
+	_ = listener.Close()
+	return p, os.Chdir("/")
 }
 
 // setUp does what a shim needs before it can start anything.
@@ -86,6 +104,11 @@ func setUp() (spec shimapi.Spec, listener *os.File, err error) {
 // the start, because a program inherits what its parent ignores.
 func ignoreSignals() {
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
+}
+
+// heedSignals undoes it, so that the next pod's program doesn't inherit deaf ears.
+func heedSignals() {
+	signal.Reset(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
 }
 
 func readSpec() (shimapi.Spec, error) {

@@ -12,8 +12,13 @@ import (
 )
 
 // kubeletFD is a socket to the starting kubelet. It brings the state directory on a line, with a
-// descriptor of the spec file. Back go a State line and an ExitRecord line.
+// descriptor of the spec file. Back go a State line and an ExitRecord line, and shimapi.FreeLine
+// from a shim that can take another pod.
 const kubeletFD = 3
+
+// podsMax is how many pods one shim serves, one after the other: starting the Go runtime costs more
+// than the rest of a short pod. The bound keeps whatever might pile up in a process from doing so.
+const podsMax = 200
 
 // warmUp has package json learn our types while the shim still waits for a pod.
 func warmUp() {
@@ -29,27 +34,53 @@ func warmUp() {
 	}
 }
 
-// awaitPod waits for a state directory; none means that the kubelet closed its end.
-//
-// The descriptor that comes with it carries the lock on the spec, which the kubelet took before. It
-// stays open as long as this process lives and is never used: whoever can take that lock knows that
-// no shim of the pod is alive, without any doubt about pids.
-func awaitPod() (string, error) {
+// assignment is a pod's state directory and the lock on its spec.
+type assignment struct {
+	dir string
+	// lock is the descriptor that came along; the kubelet took the lock before. It stays open as long
+	// as the pod is ours and is never used: whoever can take that lock knows that no shim of the pod
+	// is alive, without any doubt about pids.
+	lock int
+}
+
+// release gives the lock back, once the exit record is durable.
+func (a assignment) release() { _ = unix.Close(a.lock) }
+
+// awaitPod waits for a pod; an empty directory means that the kubelet closed its end.
+func awaitPod() (assignment, error) {
 	unix.CloseOnExec(kubeletFD)
+	a := assignment{lock: -1}
 	var line []byte
 	chunk := make([]byte, unix.PathMax+1)
 	rights := make([]byte, unix.CmsgSpace(4))
 	for !bytes.HasSuffix(line, []byte("\n")) {
-		n, _, _, _, err := unix.Recvmsg(kubeletFD, chunk, rights, unix.MSG_CMSG_CLOEXEC)
+		n, control, _, _, err := unix.Recvmsg(kubeletFD, chunk, rights, unix.MSG_CMSG_CLOEXEC)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
-			return "", fmt.Errorf("read descriptor %d: %w", kubeletFD, err)
+			return a, fmt.Errorf("read descriptor %d: %w", kubeletFD, err)
 		case n == 0 || len(line) > unix.PathMax:
-			return "", nil
+			return a, nil
 		}
 		line = append(line, chunk[:n]...)
+		if control > 0 {
+			a.lock = descriptorIn(rights[:control])
+		}
 	}
-	return string(bytes.TrimSuffix(line, []byte("\n"))), nil
+	a.dir = string(bytes.TrimSuffix(line, []byte("\n")))
+	return a, nil
+}
+
+// descriptorIn is the descriptor in a control message, or -1.
+func descriptorIn(control []byte) int {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil || len(messages) == 0 {
+		return -1
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) == 0 {
+		return -1
+	}
+	return fds[0]
 }

@@ -17,11 +17,15 @@ import (
 // Version is the protocol and file version that this code writes.
 const Version = 1
 
+// FreeLine is what a shim says to the kubelet that started it, after the exit record, if it can take
+// another pod. It then holds the lock of the ended one no more.
+const FreeLine = "free"
+
 // The files of a pod's state directory, which only root (or the kubelet's own user) may enter.
 const (
 	SpecFile   = "spec.json"  // written by the kubelet before the shim starts
 	StateFile  = "state.json" // written by the shim once the main process runs
-	ExitFile   = "exit.json"  // written by the shim, durably, before it ends
+	ExitFile   = "exit.json"  // written by the shim, durably, before it lets the pod go
 	SocketFile = "sock"       // the shim's unix socket, mode 0600
 )
 
