@@ -38,7 +38,7 @@ func TestAShimServesOnePodAfterTheOther(t *testing.T) {
 		require.True(t, strings.HasPrefix(string(text), want), "want:\n%s\ngot:\n%s", want, text)
 		for group := range strings.Lines(string(text[len(want):])) {
 			if strings.Contains(group, "/pod-") {
-				require.Contains(t, group, "/pod-"+p.name.ID+"/main\n", "a group of another pod")
+				require.Contains(t, group, "/pod-"+p.name.ID+"-0/main\n", "a group of another pod")
 			}
 		}
 		n.remove(t, p)
