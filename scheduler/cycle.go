@@ -205,30 +205,49 @@ func (c *cycle) blocked(j *Job, shapes []*shape) {
 }
 
 // shapes are what the members of a group need. Nodes that refused the instance are avoided as long
-// as another node could do.
+// as the others could do for all its members together.
 func (c *cycle) shapes(g group) []*shape {
-	out := make([]*shape, len(g.job.members))
+	plain := make([]*shape, len(g.job.members))
 	for i := range g.job.members {
-		s := &g.job.members[i].shape
-		if g.special != nil && len(g.special.Excluded) > 0 {
-			careful := s.avoiding(g.special.Excluded)
-			if c.elsewhere(&careful) {
-				s = &careful
-			}
-		}
-		out[i] = s
+		plain[i] = &g.job.members[i].shape
 	}
-	return out
+	if g.special == nil || len(g.special.Excluded) == 0 {
+		return plain
+	}
+	careful := make([]*shape, len(plain))
+	for i, s := range plain {
+		avoiding := s.avoiding(g.special.Excluded)
+		careful[i] = &avoiding
+	}
+	if c.elsewhere(g.job, careful) {
+		return careful
+	}
+	return plain
 }
 
-// elsewhere says whether a node that is not avoided takes pods and could ever run the shape.
-func (c *cycle) elsewhere(s *shape) bool {
-	for _, n := range c.nodes {
-		if takesPods(n) && filters[avoidedFilter].passes(c, s, n) && c.possible(s, n) {
-			return true
+// elsewhere says whether the nodes that take pods and are not avoided could, when empty, run all members
+// of an instance at once: a gang that needs a bad node, too, would wait for ever (sim, seed 215).
+func (c *cycle) elsewhere(j *Job, careful []*shape) bool {
+	left := map[int]api.Resources{} // of the nodes that members were tried on
+	for m, s := range careful {
+		need := int64(j.members[m].count)
+		for i := 0; i < len(c.nodes) && need > 0; i++ {
+			n := c.nodes[i]
+			if !takesPods(n) || !filters[avoidedFilter].passes(c, s, n) || !c.possible(s, n) {
+				continue
+			}
+			rest, tried := left[i]
+			if !tried {
+				rest = n.Capacity
+			}
+			need -= c.pack(s, n, &rest, need)
+			left[i] = rest
+		}
+		if need > 0 {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // instance places all members of one instance or none.
