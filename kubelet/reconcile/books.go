@@ -12,14 +12,19 @@ import (
 // differ when the inventory changed after a placement.
 type books struct {
 	free api.Resources
-	// owner of each exclusive CPU; CPUs that the node doesn't offer are missing.
-	owner map[int]string
+	// owner of each exclusive CPU; CPUs that the node doesn't offer are missing, unless a pod has them
+	// from before.
+	owner   map[int]string
+	offered map[int]bool
 }
 
 func newBooks(in Input) *books {
-	b := &books{free: in.Allocatable, owner: make(map[int]string, len(in.Topology))}
+	b := &books{
+		free: in.Allocatable, owner: make(map[int]string, len(in.Topology)),
+		offered: make(map[int]bool, len(in.Topology)),
+	}
 	for _, c := range in.Topology {
-		b.owner[c.ID] = ""
+		b.owner[c.ID], b.offered[c.ID] = "", true
 	}
 	for _, key := range keys(Input{Pods: in.Pods}) {
 		if p := in.Pods[key]; p.Holds() {
@@ -61,6 +66,26 @@ func (b *books) take(a api.PodAssignment) string {
 		}
 	}
 	b.hold(a)
+	return ""
+}
+
+// keep says in a sentence why a pod that is booked and has not started fits no longer: the inventory may
+// have shrunk since.
+func (b *books) keep(a api.PodAssignment) string {
+	cpus := a.Resources.CPUMillis > 0 && b.free.CPUMillis < 0
+	memory := a.Resources.MemoryBytes > 0 && b.free.MemoryBytes < 0
+	if cpus || memory {
+		return "the node offers less than when the pod was taken on, and what runs takes it all"
+	}
+	ids, err := parseCPUs(a.CPUs)
+	if err != nil {
+		return err.Error()
+	}
+	for _, id := range ids {
+		if !b.offered[id] {
+			return fmt.Sprintf("the node does not offer CPU %d any more", id)
+		}
+	}
 	return ""
 }
 

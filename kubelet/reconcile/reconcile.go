@@ -170,6 +170,10 @@ func (d *differ) delayed(want api.PodAssignment, have Pod) {
 		}
 		return
 	}
+	if why := d.books.keep(want); why != "" {
+		d.add(refused(want, why))
+		return
+	}
 	d.add(Action{Verb: VerbStart, Key: want.Key, Assignment: want})
 }
 
@@ -218,12 +222,17 @@ func (d *differ) unknownHere(want api.PodAssignment) {
 	}
 }
 
+// refused ends a pod that does not fit into the node's own books.
+func refused(want api.PodAssignment, why string) Action {
+	return Action{
+		Verb: VerbEnd, Key: want.Key, Assignment: want, State: api.PodRefused, Reason: api.ReasonStale, Message: why,
+	}
+}
+
 // admit starts a pod that fits into the node's own books, and refuses one that doesn't.
 func (d *differ) admit(want api.PodAssignment) {
 	if why := d.books.take(want); why != "" {
-		d.add(Action{
-			Verb: VerbEnd, Key: want.Key, Assignment: want, State: api.PodRefused, Reason: api.ReasonStale, Message: why,
-		})
+		d.add(refused(want, why))
 		return
 	}
 	d.add(Action{Verb: VerbStart, Key: want.Key, Assignment: want})

@@ -104,6 +104,8 @@ func TestDiff(t *testing.T) {
 		{name: "ended in the store and gone here", want: want(state(api.PodCompleted))},
 		{name: "too large", want: want(func(a *api.PodAssignment) { a.Resources.MemoryBytes = 2001 }), verb: reconcile.VerbEnd, state: api.PodRefused},
 		{name: "a CPU that is not offered", want: want(func(a *api.PodAssignment) { a.CPUs = "7" }), verb: reconcile.VerbEnd, state: api.PodRefused},
+		{name: "a CPU that is offered no longer", want: want(func(a *api.PodAssignment) { a.CPUs = "7" }), have: here(reconcile.PhaseDelayed, func(p *reconcile.Pod) { p.Assignment.CPUs = "7" }), verb: reconcile.VerbEnd, state: api.PodRefused},
+		{name: "too large by now", want: want(), have: here(reconcile.PhaseDelayed, func(p *reconcile.Pod) { p.Assignment.Resources.MemoryBytes = 2001 }), verb: reconcile.VerbEnd, state: api.PodRefused},
 		{name: "no list of CPUs", want: want(func(a *api.PodAssignment) { a.CPUs = "x" }), verb: reconcile.VerbEnd, state: api.PodRefused},
 	} {
 		t.Run(c.name, func(t *testing.T) {
