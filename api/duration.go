@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // UnlimitedSeconds stands for no time limit: a hundred years, so that it can be added to any time of
@@ -88,4 +89,29 @@ func FormatSlurmTime(seconds int64) string {
 		return clock
 	}
 	return fmt.Sprintf("%d-%s", days, clock)
+}
+
+// FormatSpan writes a span of time for a sentence, in its two largest units: 45 s, 4 min, 1 h 30 min,
+// 2 d 4 h. Less than a second is "a moment".
+func FormatSpan(d time.Duration) string {
+	seconds := int64(d / time.Second)
+	units := []struct {
+		name    string
+		seconds int64
+	}{{"d", secondsPerDay}, {"h", secondsPerHour}, {"min", secondsPerMinute}, {"s", 1}}
+	for i, u := range units {
+		n := seconds / u.seconds
+		if n == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%d %s", n, u.name)
+		if i+1 < len(units) {
+			next := units[i+1]
+			if rest := seconds % u.seconds / next.seconds; rest > 0 && next.seconds > 1 {
+				text += fmt.Sprintf(" %d %s", rest, next.name)
+			}
+		}
+		return text
+	}
+	return "a moment"
 }

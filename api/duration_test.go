@@ -97,3 +97,13 @@ func FuzzTimes(f *testing.F) {
 		_, _ = api.ParseBegin(s, now)
 	})
 }
+
+func TestFormatSpan(t *testing.T) {
+	t.Parallel()
+	for want, d := range map[string]time.Duration{
+		"a moment": 300 * time.Millisecond, "1 s": time.Second, "59 s": 59 * time.Second, "4 min": 4*time.Minute + 40*time.Second,
+		"1 h": time.Hour, "1 h 30 min": 90 * time.Minute, "2 d 4 h": 52*time.Hour + 59*time.Minute, "3 d": 72*time.Hour + time.Minute,
+	} {
+		require.Equal(t, want, api.FormatSpan(d))
+	}
+}

@@ -199,8 +199,7 @@ func summary(j *Job, e *api.Explanation) string {
 	}
 	text := fmt.Sprintf("%s waits: %s", who, e.Reasons[0].Message)
 	if e.PredictedStart != nil {
-		text += fmt.Sprintf("; it can start at %s at the latest, if nothing changes",
-			e.PredictedStart.UTC().Format(time.RFC3339))
+		text += fmt.Sprintf("; it can start in %s, if nothing changes", api.FormatSpan(e.PredictedStart.Sub(e.At)))
 	}
 	return text
 }

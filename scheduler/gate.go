@@ -47,9 +47,7 @@ var gates = []gate{
 		func(c *cycle, j *Job) bool { return j.Spec.BeginAt != nil && j.Spec.BeginAt.After(c.in.Now) },
 		func(_ *cycle, j *Job) block {
 			at := j.Spec.BeginAt.UTC()
-			return block{
-				reason: api.ReasonBeginTime, message: "its begin time is " + at.Format(time.RFC3339), until: at,
-			}
+			return block{reason: api.ReasonBeginTime, message: "its begin time has not come", until: at}
 		},
 	},
 	{
@@ -143,9 +141,10 @@ func (c *cycle) noCandidate(p *pool, aside bool) block {
 	return block{reason: api.ReasonResources, message: "every node that could run it is in use"}
 }
 
-// note puts a job's main reason into the plan if it changed.
+// note puts a job's main reason into the plan if it changed. What it waits for may change while the
+// reason stays: one dependency is met and the next is not.
 func (c *cycle) note(j *Job, why block) {
-	if why.reason != j.Reason {
+	if why.reason != j.Reason || why.reason == api.ReasonDependency && why.message != j.Message {
 		c.plan.Reasons = append(c.plan.Reasons, api.JobReason{Job: j.ID, Reason: why.reason, Message: why.message})
 	}
 }

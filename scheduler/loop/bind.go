@@ -250,7 +250,8 @@ func (l *Loop) tellReasons(ctx context.Context, now time.Time, reasons []api.Job
 	var units []api.JobCommit
 	for _, r := range reasons {
 		j, open := l.world.jobs[r.Job]
-		if !open || j.rec.Job.Status.Reason == r.Reason || len(j.rec.Job.Status.Waiting) == 0 {
+		if !open || len(j.rec.Job.Status.Waiting) == 0 ||
+			j.rec.Job.Status.Reason == r.Reason && j.rec.Job.Status.Message == r.Message {
 			continue
 		}
 		if len(units) == reasonsPerCommit || l.clock.Boot()-l.reasonsAt < reasonInterval {

@@ -45,6 +45,9 @@ func (l *Loop) Explain(ctx context.Context, id api.JobID, index int64) (api.Expl
 	if e, ok, err := l.explainHistory(ctx, rec, index, now); ok || err != nil {
 		return e, err
 	}
+	if ordinal, has := array.Ordinal(index); has && index != api.NoIndex && !rec.Job.Status.Waiting.Has(ordinal) {
+		return explainUnplaced(id, index, now), nil
+	}
 	return explainRecord(rec, index, now), nil
 }
 
@@ -92,19 +95,18 @@ func explainPod(p api.Pod, index int64, now time.Time) api.Explanation {
 	who := api.Instance{Owner: p.Key.Owner, Index: p.Key.Index}.String()
 	switch {
 	case p.State == api.PodBound:
-		e.Summary = fmt.Sprintf("%s is placed on %s since %s and starts there", who, p.Node, stampText(p.BoundAt))
+		e.Summary = fmt.Sprintf("%s was placed on %s %s ago and starts there", who, p.Node,
+			api.FormatSpan(now.Sub(p.BoundAt)))
 	case p.State == api.PodRunning && p.Stop != nil:
 		e.Summary = fmt.Sprintf("%s runs on %s and is being stopped (%s)", who, p.Node, p.Stop.Reason)
 	case p.State == api.PodRunning:
-		e.Summary = fmt.Sprintf("%s runs on %s since %s", who, p.Node, stampText(*p.StartedAt))
+		e.Summary = fmt.Sprintf("%s has run on %s for %s", who, p.Node, api.FormatSpan(now.Sub(*p.StartedAt)))
 	default:
 		e.Summary = fmt.Sprintf("%s ended on %s as %s: %s", who, p.Node, p.State, messageOf(p))
 		e.Reasons = []api.ExplainReason{{Reason: reasonOf(p), Message: messageOf(p)}}
 	}
 	return e
 }
-
-func stampText(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
 // explainHistory tells how an instance ended from its last pod.
 func (l *Loop) explainHistory(
@@ -122,6 +124,16 @@ func (l *Loop) explainHistory(
 		return api.Explanation{}, false, nil
 	}
 	return explainPod(pod, index, now), true, nil
+}
+
+// explainUnplaced tells of an array task that neither waits nor ever had a pod.
+func explainUnplaced(id api.JobID, index int64, now time.Time) api.Explanation {
+	message := "cancelled before it started"
+	return api.Explanation{
+		Job: id, Index: index, State: string(api.JobCancelled), At: now,
+		Summary: fmt.Sprintf("%s was %s", api.Instance{Owner: id, Index: index}, message),
+		Reasons: []api.ExplainReason{{Reason: api.ReasonCancelled, Message: message}},
+	}
 }
 
 // explainRecord tells what the job's own record says.

@@ -330,6 +330,24 @@ func TestDependencies(t *testing.T) {
 	require.EqualValues(t, 1, b.store.job(6).Job.Status.Counts.Cancelled, "task 2 has no counterpart")
 }
 
+func TestTheStoredMessageFollowsTheDependencyThatIsOpen(t *testing.T) {
+	t.Parallel()
+	b := setup(t, "n1")
+	b.store.submit(1, nil)
+	b.store.submit(2, nil)
+	b.store.submit(3, func(r *api.JobRecord) {
+		for _, on := range []api.JobID{1, 2} {
+			r.Job.Spec.Dependencies = append(r.Job.Spec.Dependencies,
+				api.Dependency{Kind: api.DependencyAfterAny, On: on, OnIndex: api.NoIndex})
+		}
+	})
+	b.step()
+	require.Equal(t, "waits for job 1 to end", b.store.job(3).Job.Status.Message)
+	b.end(key(1, -1, 1), api.PodCompleted, &api.PodExit{})
+	b.pass(time.Second)
+	require.Equal(t, "waits for job 2 to end", b.store.job(3).Job.Status.Message)
+}
+
 func TestSingletonWaitsForNamesakes(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "n1")
@@ -448,7 +466,17 @@ func TestExplain(t *testing.T) {
 	b.step()
 	e, err = b.loop.Explain(context.Background(), 1, 0)
 	require.NoError(t, err)
-	require.Equal(t, "1_0 runs on n1 since 2026-11-24T12:00:00Z", e.Summary)
+	require.Equal(t, "1_0 has run on n1 for a moment", e.Summary)
+
+	b.store.change(1, func(r *api.JobRecord) {
+		r.Indices = []api.JobIndex{{Instance: api.Instance{Owner: 1, Index: 4}, Ordinal: 4, CancelWanted: true}}
+	})
+	b.step()
+	e, err = b.loop.Explain(context.Background(), 1, 4)
+	require.NoError(t, err)
+	require.Equal(t, "1_4 was cancelled before it started", e.Summary, "though its job runs")
+	require.Equal(t, string(api.JobCancelled), e.State)
+	require.Empty(t, b.store.job(1).Job.Status.Message, "nothing of the job waits any more")
 
 	b.store.submit(2, nil)
 	b.step()

@@ -13,6 +13,9 @@ func (s *settling) conclude() {
 		return
 	}
 	c := s.st.Counts
+	if c.Waiting == 0 { // what is left of it runs
+		s.st.Reason, s.st.Message = api.ReasonNone, ""
+	}
 	switch {
 	case c.Waiting+c.Live == 0:
 		s.end()
