@@ -184,9 +184,23 @@ func Connect(ctx context.Context, dir string) (*Client, error) {
 		return c, nil
 	case errors.Is(err, errEnded):
 		return c, nil
+	case errors.Is(err, os.ErrDeadlineExceeded), ctx.Err() != nil:
+		return c.silent(conn, err)
 	}
 	<-c.done // the shim ended under our hands: watchSocket knows how
 	return c, c.lost
+}
+
+// silent is for a shim that lives and does not answer: somebody has stopped it, or its start hangs in a
+// file of the user's. What it saved tells the first from the second.
+func (c *Client) silent(conn *net.UnixConn, err error) (*Client, error) {
+	state, stateErr := ReadState(c.dir)
+	if stateErr != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	c.state = state
+	close(c.started)
+	return c, nil
 }
 
 // dialPatiently waits for a shim that has only just begun to open its socket.

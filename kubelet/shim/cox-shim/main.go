@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +31,9 @@ const (
 	statusUsage  = 2
 	statusFailed = 1
 )
+
+// deaf is done once in the life of a shim.
+var deaf sync.Once //nolint:gochecknoglobals // signals are the process's
 
 func main() {
 	warmUp()
@@ -75,13 +79,12 @@ func run(dir string, kubelet *os.File) (*pod, error) {
 		return p, p.loop()
 	}
 	p.start()
-	ignoreSignals()
+	deaf.Do(ignoreSignals)
 	runtime.UnlockOSThread()
 	go serve(listener, p)
 	if err := p.loop(); err != nil {
 		return p, err
 	}
-	heedSignals()
 	_ = p.alarm.close() // both were only read
 	_ = listener.Close()
 	return p, os.Chdir("/")
@@ -100,15 +103,11 @@ func setUp() (spec shimapi.Spec, listener *os.File, err error) {
 	return spec, listener, err
 }
 
-// ignoreSignals makes the shim deaf to polite signals: only a stop request ends a pod. It comes after
-// the start, because a program inherits what its parent ignores.
+// ignoreSignals makes the shim deaf to polite signals: only a stop request ends a pod. They are caught
+// and dropped, since a program inherits what its parent ignores. It comes after the start, which it
+// would only slow down.
 func ignoreSignals() {
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
-}
-
-// heedSignals undoes it, so that the next pod's program doesn't inherit deaf ears.
-func heedSignals() {
-	signal.Reset(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
 }
 
 func readSpec() (shimapi.Spec, error) {
