@@ -79,7 +79,6 @@ func run(dir string, kubelet *os.File) (*pod, error) {
 		return p, p.loop()
 	}
 	p.start()
-	deaf.Do(ignoreSignals)
 	runtime.UnlockOSThread()
 	go serve(listener, p)
 	if err := p.loop(); err != nil {

@@ -68,6 +68,7 @@ func bootID() string {
 // start runs the main process and tells the kubelet. A failure becomes the exit record.
 func (p *pod) start() {
 	main, prep, failure := p.startMain()
+	deaf.Do(ignoreSignals) // before anybody hears of the pod
 	if failure != nil {
 		if main.pid != 0 { // it runs, but not as it should
 			_ = unix.Kill(main.pid, unix.SIGKILL)
