@@ -39,6 +39,15 @@ func (w *world) stampOf(now time.Time, batch []api.JobCommit) time.Time {
 	return now
 }
 
+// notBefore is now, or the time at if that is later: a job doesn't end before its start, whosever clock
+// that came from (sim, seed 1210).
+func notBefore(now time.Time, at *time.Time) time.Time {
+	if at != nil && at.After(now) {
+		return *at
+	}
+	return now
+}
+
 // commitBatch stores one transaction. After an error nobody knows whether it happened, so the world
 // is given up and loaded again. Now is the time of the step, which alarms are set from.
 func (l *Loop) commitBatch(ctx context.Context, now time.Time, c api.Commit) error {

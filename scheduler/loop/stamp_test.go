@@ -20,4 +20,5 @@ func TestNoReleaseBeforeTheBind(t *testing.T) {
 	b.end(bound.Key, api.PodCompleted, &api.PodExit{})
 	p := b.store.pods[bound.Key]
 	require.Equal(t, bound.BoundAt, *p.ReleasedAt)
+	require.Equal(t, bound.BoundAt, *b.store.job(1).Job.Status.EndedAt)
 }

@@ -161,7 +161,7 @@ func (w *world) settleJob(j *job, now time.Time) (api.JobCommit, bool) {
 			RequeueServed: j.rec.RequeueServed, Ends: ends,
 		}, true
 	}
-	return settle(j.rec, facts{now: now, pods: w.podsOf(j), released: w.released[j.rec.Job.ID]})
+	return settle(j.rec, facts{now: notBefore(now, j.rec.Job.Status.StartedAt), pods: w.podsOf(j), released: w.released[j.rec.Job.ID]})
 }
 
 // watchNodes takes a look at the leases and stores what follows for the nodes.
