@@ -120,7 +120,7 @@ func (a *agent) delay(p *pod, d time.Duration) {
 
 // prepare runs the steps; then comes the record, and after it the process.
 func (a *agent) prepare(p *pod, assignment api.PodAssignment) {
-	s, key, epoch := a.machine.sim, assignment.Key, p.Epoch
+	s, key, epoch, admitted := a.machine.sim, assignment.Key, p.Epoch, a.machine.offered
 	a.later(upTo(a.rng, 300*time.Millisecond), func() {
 		switch {
 		case !s.healed && percent(a.rng, s.plan.StartFails):
@@ -133,15 +133,15 @@ func (a *agent) prepare(p *pod, assignment api.PodAssignment) {
 		default:
 			a.machine.records[key] = record{assignment: assignment, epoch: epoch, bootID: a.machine.bootID}
 			p.onDisk = true
-			a.launch(p, assignment)
+			a.launch(p, assignment, admitted)
 		}
 	})
 }
 
 // launch has the shim start the process, and hears of it.
-func (a *agent) launch(p *pod, assignment api.PodAssignment) {
+func (a *agent) launch(p *pod, assignment api.PodAssignment, admitted int) {
 	a.later(upTo(a.rng, 20*time.Millisecond), func() {
-		a.machine.launch(assignment)
+		a.machine.launch(assignment, admitted)
 		at := a.machine.clock.Now()
 		a.later(upTo(a.rng, 20*time.Millisecond), func() {
 			a.started(p, at)

@@ -151,7 +151,7 @@ func cpuIDs(list string) (out []int64) {
 }
 
 // processStarts checks the node as it is: no CPU and no capacity has two owners among what runs.
-func (c *checker) processStarts(m *machine, p *process) {
+func (c *checker) processStarts(m *machine, p *process, have api.Resources) {
 	if _, twice := m.procs[p.assignment.Key]; twice {
 		c.sim.fail("%s runs %s twice at a time", m.name, p.assignment.Key)
 	}
@@ -168,7 +168,7 @@ func (c *checker) processStarts(m *machine, p *process) {
 			}
 		}
 	}
-	if overbooks(p.assignment.Resources, used, m.allocatable()) {
+	if overbooks(p.assignment.Resources, used, have) {
 		c.sim.fail("%s runs more than it has: %+v", m.name, used)
 	}
 }

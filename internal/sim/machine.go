@@ -151,15 +151,16 @@ type exit struct {
 	endedAt   time.Time
 }
 
-// launch starts the process of a pod: the moment at which nothing may have two owners.
-func (m *machine) launch(a api.PodAssignment) {
+// launch starts the process of a pod: the moment at which nothing may have two owners. Admitted is what
+// the machine offered when the kubelet took the pod on: it may have become less since.
+func (m *machine) launch(a api.PodAssignment, admitted int) {
 	m.sim.count("process")
 	p := &process{
 		machine: m, assignment: a, startedAt: m.clock.Now(), startedRun: m.sim.now,
 		does: m.sim.users.behaviour(a.Key, a.Ordinal), limit: time.Duration(a.TimeLimitSeconds) * time.Second,
 	}
 	m.sim.note("%s runs %s on CPUs %q", m.name, a.Key, a.CPUs)
-	m.sim.checker.processStarts(m, p)
+	m.sim.checker.processStarts(m, p, resources(max(m.offered, admitted)))
 	m.procs[a.Key] = p
 	if r, has := m.records[a.Key]; has {
 		r.started = true

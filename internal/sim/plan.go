@@ -18,15 +18,16 @@ type Plan struct {
 	JobSeconds          int // the mean length of a pod
 	ArrayTasks          int // the most tasks of an array
 	Gangs, Dependencies bool
-	Wishes              int // chance that a user's next act is a wish about an old job
+	LongScripts         bool // too long for one welcome
+	Wishes              int  // chance that a user's next act is a wish about an old job
 
 	ServerCrash, ServerPause, StoreOutage, StoreCut time.Duration
 	Partition, Break                                time.Duration
 	KubeletCrash, Reboot, NodeDeath, ShimLost       time.Duration
 	DropFeed, Drain, Offer                          time.Duration
 
-	LostAnswer, StoreError, PauseInCommit, LostBell int
-	StartFails, StartDelays, LostCheckpoint         int
+	LostAnswer, StoreError, PauseInCommit, LostBell, SlowStore int
+	StartFails, StartDelays, LostCheckpoint                    int
 	// DelayMax is the longest way of a message, SkewMax the largest error of a server's wall clock.
 	DelayMax, SkewMax time.Duration
 }
@@ -38,9 +39,9 @@ func (p Plan) String() string { type plain Plan; return fmt.Sprintf("%+v", plain
 func drawPlan(r *rand.Rand) Plan {
 	p := Plan{
 		Servers: 1 + r.IntN(3), Nodes: 1 + r.IntN(6), NodeCPUs: 1 + r.IntN(8),
-		FaultTime: time.Duration(3+r.IntN(15)) * time.Minute,
+		FaultTime: time.Duration(3+r.IntN(22)) * time.Minute,
 		JobEvery:  time.Duration(1+r.IntN(20)) * time.Second, JobSeconds: 1 + r.IntN(120),
-		ArrayTasks: 1 + r.IntN(30), Gangs: r.IntN(3) == 0, Dependencies: r.IntN(2) == 0, Wishes: r.IntN(60),
+		ArrayTasks: 1 + r.IntN(30), Gangs: r.IntN(3) == 0, Dependencies: r.IntN(2) == 0, LongScripts: r.IntN(6) == 0, Wishes: r.IntN(60),
 	}
 	p.JobsMax = jobsFor(p)
 	for _, mean := range []*time.Duration{
@@ -52,7 +53,7 @@ func drawPlan(r *rand.Rand) Plan {
 		}
 	}
 	for _, chance := range []*int{
-		&p.LostAnswer, &p.StoreError, &p.PauseInCommit, &p.LostBell, &p.StartFails, &p.StartDelays, &p.LostCheckpoint,
+		&p.LostAnswer, &p.StoreError, &p.PauseInCommit, &p.LostBell, &p.SlowStore, &p.StartFails, &p.StartDelays, &p.LostCheckpoint,
 	} {
 		if r.IntN(2) == 0 {
 			*chance = 1 + r.IntN(15)

@@ -41,6 +41,7 @@ type server struct {
 	stepNumber  int
 	inStep      bool
 	refused     uint64 // units, as counted
+	waits       bool   // for the store, in the middle of a step
 	stoodStill  bool   // in the middle of the last step
 	ringing     bool
 	cursor      api.Cursor
@@ -62,7 +63,8 @@ func (v *server) name() string { return fmt.Sprintf("s%d.%d", v.id, v.life) }
 // boot starts the process.
 func (v *server) boot() {
 	v.life++
-	v.alive, v.inStep, v.ringing, v.stepAt, v.pausedUntil, v.refused = true, false, false, 0, 0, 0
+	v.alive, v.inStep, v.ringing, v.waits = true, false, false, false
+	v.stepAt, v.pausedUntil, v.refused = 0, 0, 0
 	v.cursor, v.streams = api.Cursor{}, map[string]*conn{}
 	v.store = v.faultyStore()
 	l, err := loop.New(loop.Options{
@@ -126,12 +128,14 @@ func (v *server) faultyStore() *memstore.Faulty {
 			if op == memstore.OpCommit && v.inStep && !s.healed && percent(v.rng, s.plan.PauseInCommit) {
 				v.standStill()
 			}
+			v.takeTime(life)
 			if !s.healed && percent(v.rng, s.plan.StoreError) {
 				return api.Errorf(api.CodeUnavailable, "the database can't be reached for a moment")
 			}
 			return unreachable()
 		},
 		After: func(op memstore.Op) error {
+			v.takeTime(life)
 			if !s.healed && percent(v.rng, s.plan.LostAnswer) {
 				s.note("server %s loses the answer to %s", v.name(), op)
 				s.count("lost answer to " + string(op))
@@ -149,6 +153,21 @@ func (v *server) standStill() {
 	v.stoodStill = true
 	v.sim.runUntil(v.sim.now + d)
 	v.sim.count("pause in a commit")
+}
+
+// slowMax is the longest that one call of a slow store takes.
+const slowMax = 100 * time.Millisecond
+
+// takeTime lets the world go on while a step waits for the store: what the step has read grows old.
+func (v *server) takeTime(life int) {
+	if !v.inStep || v.waits || v.life != life || v.sim.healed || !percent(v.rng, v.sim.plan.SlowStore) {
+		return
+	}
+	v.waits, v.stoodStill = true, true
+	v.sim.runUntil(v.sim.now + upTo(v.rng, slowMax))
+	if v.life == life {
+		v.waits = false
+	}
 }
 
 // ring is the bell; it may be lost, since the poll backs it up.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,6 +39,9 @@ func TestSim(t *testing.T) {
 			count = 1
 		}
 	}
+	var mu sync.Mutex
+	sum := sim.Stats{}
+	t.Cleanup(func() { checkCoverage(t, sum, count) })
 	for seed := first; seed < first+count; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -46,7 +50,33 @@ func TestSim(t *testing.T) {
 				t.Fatalf("%s\nplan %s\nseed %d: %v\nreplay it: make sim SEED=%d", strings.Join(r.Trace, "\n"), r.Plan, seed, r.Err, seed)
 			}
 			t.Logf("%s of the cluster, %d events, %+v", r.Took, r.Events, r.Stats)
+			mu.Lock()
+			defer mu.Unlock()
+			for what, n := range r.Stats {
+				sum[what] += n
+			}
 		})
+	}
+}
+
+// met are what a run of many seeds must have met: else the simulation passes since nothing happens in it.
+var met = []string{
+	"node suspect", "node down", "refused unit", "stepped down", "pause in a commit", "lost answer to commit", "fetch",
+	"stale report", "node does start", "node does end", "node does stop", "node does deadline", "node does kill",
+	"node does forget", "pod running", "pod completed", "pod failed", "pod timeout", "pod out_of_memory", "pod cancelled",
+	"pod preempted", "pod node_failed", "pod shim_lost", "pod refused", "pod start_failed",
+}
+
+func checkCoverage(t *testing.T, sum sim.Stats, seeds uint64) {
+	t.Helper()
+	t.Logf("in all: %v", sum)
+	if seeds < seedsDefault || t.Failed() {
+		return
+	}
+	for _, what := range met {
+		if sum[what] == 0 {
+			t.Errorf("%d seeds never met: %s", seeds, what)
+		}
 	}
 }
 

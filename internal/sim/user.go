@@ -18,10 +18,19 @@ type users struct {
 	seq  int
 	// drained are the nodes that the admin has drained.
 	drained map[string]bool
+	script  []byte
 }
 
+// longScript is more than half of what the server puts into a welcome.
+const longScript = 5 << 20
+
 func newUsers(s *Sim) *users {
-	return &users{sim: s, rng: s.source("users"), size: map[api.JobID]int64{}, drained: map[string]bool{}}
+	u := &users{sim: s, rng: s.source("users"), size: map[api.JobID]int64{}, drained: map[string]bool{}}
+	u.script = []byte("#!/bin/sh")
+	if s.plan.LongScripts {
+		u.script = make([]byte, longScript)
+	}
+	return u
 }
 
 // makePolicy is what EnsureDefaults does.
@@ -126,7 +135,7 @@ func (u *users) draw() api.JobSubmit {
 		spec.Dependencies, spec.DependencyAny = u.dependencies(), r.IntN(4) == 0
 		spec.KeepOnInvalidDependency = r.IntN(4) == 0
 	}
-	return api.JobSubmit{RequestID: fmt.Sprintf("request-%d", u.seq), Spec: spec, Payload: api.Payload{Script: []byte("#!")}}
+	return api.JobSubmit{RequestID: fmt.Sprintf("request-%d", u.seq), Spec: spec, Payload: api.Payload{Script: u.script}}
 }
 
 func (u *users) template() api.PodTemplate {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -149,8 +150,16 @@ func (s *Store) UpdateJobSpec(
 		if err != nil {
 			return false, err
 		}
+		before, err := copySpec(row.job.Spec)
+		if err != nil {
+			return false, err
+		}
 		if err := change(&spec); err != nil {
 			return false, err
+		}
+		if row.job.Status.State != api.JobPending && !reflect.DeepEqual(before.Roles, spec.Roles) {
+			return false, api.Errorf(api.CodeConflict,
+				"job %d has started, so what its pods are can't be changed any more", id)
 		}
 		row.job.Spec = spec
 		out = row.job
