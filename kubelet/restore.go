@@ -58,13 +58,16 @@ func (a *agent) readopt(r checkpoint.Record) {
 }
 
 // adopt asks the shim of a pod until it answers: one that is itself stopped must not keep the
-// kubelet from its other pods.
+// kubelet from its other pods. A start that still hangs after the time of a start is given up.
 func (a *agent) adopt(ctx context.Context, p *pod, assignment api.PodAssignment) {
+	since := a.clock.Boot()
 	for failures := 1; ctx.Err() == nil; failures++ {
 		state, err := a.runtime.Adopt(ctx, a.ref(assignment))
 		switch {
 		case errors.Is(err, runtime.ErrNeverStarted):
-			// The kubelet died between its record and the start: as if it had never come to this pod.
+			// The kubelet died between its record and the start: as if it had never come to this pod. The
+			// store may have given the pod up meanwhile, so what the steps made goes at once.
+			a.cleanup(ctx, assignment)
 			a.untilDone(ctx, "remove an unused record", a.ref(assignment), func() error {
 				return a.store.Remove(assignment.Key)
 			})
@@ -79,6 +82,9 @@ func (a *agent) adopt(ctx context.Context, p *pod, assignment api.PodAssignment)
 				a.post(func() { a.started(p, unixTime(state.StartedUnixNS)) })
 			}
 			a.follow(ctx, p, assignment)
+			return
+		case a.clock.Boot()-since > startTimeout:
+			a.failed(ctx, p, assignment, err)
 			return
 		}
 		a.log.Error("a pod's shim does not answer", slog.String("pod", assignment.Key.String()), slog.Any("error", err))

@@ -116,10 +116,20 @@ func (a *agent) launch(ctx context.Context, p *pod, l launch) (time.Time, error)
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	state, err := a.runtime.Start(starting, a.ref(l.assignment), prepared.Spec)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return time.Time{}, hung(prepared)
+	}
 	if err != nil || state.StartedUnixNS == 0 {
 		return time.Time{}, err
 	}
 	return unixTime(state.StartedUnixNS), nil
+}
+
+// hung is the end of a start that didn't come to the user's first instruction in time.
+func hung(p *step.Pod) *step.Failure {
+	return &step.Failure{State: api.PodStartFailed, Reason: api.ReasonNode, Message: fmt.Sprintf(
+		"the start did not get through in %s: %s or a file of the standard input or output does not open "+
+			"(a file server that is away, or a pipe without another end)", startTimeout, p.Spec.Dir)}
 }
 
 // enterStart waits for a place among the starts. It is given up after a while, whether or not the

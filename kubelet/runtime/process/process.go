@@ -23,6 +23,9 @@ import (
 // killTimeout bounds the wait for killed processes: one in a dead file server's call may never end.
 const killTimeout = 30 * time.Second
 
+// shimPatience is how long a shim may take to write its record once its pod is killed.
+const shimPatience = 10 * time.Second
+
 // Runtime implements runtime.Runtime.
 type Runtime struct {
 	starter *shim.Starter
@@ -140,7 +143,8 @@ func (r *Runtime) SetTimeLimit(ctx context.Context, pod runtime.Pod, limit time.
 }
 
 // Kill implements runtime.Runtime. A shim that is alive is told first, so that it writes a record
-// and ends; then the group is killed, which needs no shim.
+// and ends; then the group is killed, which needs no shim. A shim that doesn't end is killed too, and
+// what it started meanwhile.
 func (r *Runtime) Kill(ctx context.Context, pod runtime.Pod) error {
 	c, err := r.client(pod)
 	if err != nil {
@@ -148,20 +152,31 @@ func (r *Runtime) Kill(ctx context.Context, pod runtime.Pod) error {
 			r.put(pod, c)
 		}
 	}
-	if err == nil {
-		// Whatever comes of this, the group is killed next.
-		_ = c.Stop(ctx, shimapi.ReasonShimLost, 0)
+	if err != nil {
+		return r.killWithShim(ctx, pod)
 	}
-	if err := r.killGroup(ctx, pod); err != nil || c == nil {
+	// Whatever comes of this, the group is killed next.
+	_ = c.Stop(ctx, shimapi.ReasonShimLost, 0)
+	if err := r.killGroup(ctx, pod); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, killTimeout)
+	waiting, cancel := context.WithTimeout(ctx, shimPatience)
 	defer cancel()
-	_, err = c.Wait(ctx)
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("wait for the end of pod %s: %w", pod.Key, err)
+	if _, err = c.Wait(waiting); err != nil && waiting.Err() != nil {
+		return r.killWithShim(ctx, pod)
 	}
 	return nil // a lost shim is what was wanted
+}
+
+// killWithShim is for a shim that can't be talked to.
+func (r *Runtime) killWithShim(ctx context.Context, pod runtime.Pod) error {
+	ending, cancel := context.WithTimeout(ctx, killTimeout)
+	defer cancel()
+	err := shim.End(ending, pod.Dir)
+	if errors.Is(err, shim.ErrNoPod) {
+		err = nil
+	}
+	return errors.Join(err, r.killGroup(ctx, pod))
 }
 
 func (r *Runtime) killGroup(ctx context.Context, pod runtime.Pod) error {
@@ -200,7 +215,10 @@ func (r *Runtime) Forget(ctx context.Context, pod runtime.Pod) {
 		_ = clock.Sleep(ctx, r.clock, lingerLook) // the loop ends with ctx
 	}
 	if ctx.Err() == nil && alive(pod) {
-		r.endShim(pod)
+		// The end is known and acknowledged: nobody needs its record any more.
+		ending, cancel := context.WithTimeout(ctx, killTimeout)
+		defer cancel()
+		_ = shim.End(ending, pod.Dir) // what is left ends by itself, some time
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -210,21 +228,6 @@ func (r *Runtime) Forget(ctx context.Context, pod runtime.Pod) {
 func alive(pod runtime.Pod) bool {
 	alive, err := shim.Alive(pod.Dir)
 	return err == nil && alive
-}
-
-// endShim ends the shim of a pod whose end is known and acknowledged: nobody needs its record any
-// more. It holds its lock, so the pid is still its own.
-func (r *Runtime) endShim(pod runtime.Pod) {
-	state := shimapi.State{}
-	if c, err := r.client(pod); err == nil {
-		state = c.State()
-	}
-	if state.Shim.PID == 0 {
-		state, _ = shim.ReadState(pod.Dir) // a shim without a state ends by itself, some time
-	}
-	if state.Shim.PID > 0 {
-		_ = syscall.Kill(state.Shim.PID, syscall.SIGKILL) // it may have ended this moment
-	}
 }
 
 // Close implements runtime.Runtime.

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -170,4 +171,53 @@ func TestForgetEndsAShimThatCannotWriteItsRecord(t *testing.T) {
 		alive, err := shim.Alive(pod.Dir)
 		return err == nil && !alive
 	}, patience, tick)
+}
+
+func requireGone(t *testing.T, h *harness, pod runtime.Pod) {
+	t.Helper()
+	alive, err := shim.Alive(pod.Dir)
+	require.NoError(t, err)
+	require.False(t, alive)
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, h.driver.WaitEmpty(now, pod.Group))
+}
+
+// TestKillEndsAStartThatHangs: the input is a FIFO to which nobody writes.
+func TestKillEndsAStartThatHangs(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	r := h.Runtime()
+	pod, spec := h.Pod(runtimetest.RunsOn)
+	spec.Stdin.Path = filepath.Join(spec.Dir, "fifo")
+	require.NoError(t, syscall.Mkfifo(spec.Stdin.Path, 0o600))
+	starting, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := r.Start(starting, pod, spec)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, r.Kill(ctx, pod))
+	requireGone(t, h, pod)
+}
+
+// TestAStoppedShimIsAdoptedAndKilled: a kubelet comes back while somebody keeps the shim stopped.
+func TestAStoppedShimIsAdoptedAndKilled(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	first := h.Runtime()
+	pod, spec := h.Pod(runtimetest.RunsOn)
+	started, err := first.Start(t.Context(), pod, spec)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(started.Shim.PID, syscall.SIGSTOP))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	second := h.Runtime()
+	adopted, err := second.Adopt(ctx, pod)
+	require.NoError(t, err)
+	require.Equal(t, started.StartedBoottimeNS, adopted.StartedBoottimeNS)
+	require.NoError(t, second.Kill(ctx, pod))
+	_, err = second.Wait(ctx, pod)
+	require.ErrorIs(t, err, runtime.ErrLost)
+	requireGone(t, h, pod)
 }
