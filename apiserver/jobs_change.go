@@ -128,7 +128,21 @@ func (s *Server) requeueJob(ctx context.Context, in *jobAction) (*reply[api.Job]
 	if err != nil {
 		return nil, err
 	}
+	if err := requeueable(t); err != nil {
+		return nil, err
+	}
 	return s.changed(ctx, t, s.store.RequeueJob(ctx, t.job.ID, t.ordinals, t.caller.Name(), t.now))
+}
+
+// requeueable says whether a requeue would do anything, and whether the job permits one.
+func requeueable(t target) error {
+	switch {
+	case t.job.Spec.NoRequeue:
+		return api.Errorf(api.CodeConflict, "job %d was submitted with --no-requeue, so it is never requeued", t.job.ID)
+	case !t.job.Status.State.Ended() && t.job.Status.Counts.Live == 0:
+		return api.Errorf(api.CodeConflict, "nothing of job %d runs now, so there is nothing to requeue", t.job.ID)
+	}
+	return nil
 }
 
 func (s *Server) holdJob(ctx context.Context, in *jobAction) (*reply[api.Job], error) {
@@ -152,6 +166,10 @@ func (s *Server) releaseJob(ctx context.Context, in *jobAction) (*reply[api.Job]
 		return nil, err
 	}
 	if len(t.ordinals) > 0 {
+		if t.job.Spec.Hold {
+			return nil, api.Errorf(api.CodeConflict, "job %d is held as a whole, so its tasks can't be released one by one: "+
+				"release the job", t.job.ID)
+		}
 		return s.changed(ctx, t, s.store.HoldIndices(ctx, t.job.ID, t.ordinals, false, t.now))
 	}
 	_, err = s.store.UpdateJobSpec(ctx, t.job.ID, 0, t.now,

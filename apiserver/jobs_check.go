@@ -27,7 +27,7 @@ const (
 	requestIDBytesMax    = 64
 	cpuMillisMax         = 1_000_000 * api.MillisPerCPU
 	memoryBytesMax       = int64(1) << 50
-	timeLimitSecondsMax  = int64(10 * 366 * 86400)
+	timeLimitSecondsMax  = api.UnlimitedSeconds
 	graceSecondsMax      = int64(86400)
 	warningBeforeMax     = int64(65535) // Slurm's own
 	niceMax              = int64(2_147_483_645)

@@ -210,6 +210,36 @@ func TestUpdateIsGuardedByGeneration(t *testing.T) {
 	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"partition":"nowhere"}`).problem(api.CodeInvalid)
 	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"requests":{"cpu_millis":4000,"memory_bytes":1024}}`).into(http.StatusOK, &got)
 	require.Equal(t, int64(4000), got.Spec.Roles[0].Template.Main().Limits.CPUMillis)
+	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"requests":{"cpu_millis":2000,"memory_bytes":0}}`).into(http.StatusOK, &got)
+	require.Equal(t, api.Resources{CPUMillis: 2000, MemoryBytes: 1024}, got.Spec.Roles[0].Template.Main().Limits,
+		"no limit is lifted by leaving it out")
+}
+
+func TestAnotherPartitionMustAllowTheTimeLimit(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.as(adminUID, http.MethodPut, "/v1/partitions/short", api.PartitionSpec{MaxTimeSeconds: 120}).into(http.StatusOK, nil)
+	job := b.submit(adaUID, func(s *api.JobSubmit) { s.Spec.TimeLimitSeconds = 600 })
+	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"partition":"short"}`).problem(api.CodeInvalid)
+	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"partition":"short","time_limit_seconds":60}`).into(http.StatusOK, nil)
+}
+
+func TestUnlimitedTimeIsAccepted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	job := b.submit(adaUID, func(s *api.JobSubmit) { s.Spec.TimeLimitSeconds = api.UnlimitedSeconds })
+	require.Equal(t, api.UnlimitedSeconds, job.Spec.TimeLimitSeconds)
+}
+
+func TestRequeueAndReleaseThatWouldDoNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	never := b.submit(adaUID, func(s *api.JobSubmit) { s.Spec.NoRequeue = true })
+	b.as(adaUID, http.MethodPost, path(never.ID, "/requeue"), nil).problem(api.CodeConflict)
+	job := b.submit(adaUID, func(s *api.JobSubmit) { s.Spec.Array = "0-3" })
+	b.as(adaUID, http.MethodPost, path(job.ID, "/requeue"), nil).problem(api.CodeConflict)
+	b.as(adaUID, http.MethodPost, path(job.ID, "/hold"), nil).into(http.StatusOK, nil)
+	b.as(adaUID, http.MethodPost, path(job.ID, "/release"), `{"indices":"1"}`).problem(api.CodeConflict)
 }
 
 func TestHoldAndRelease(t *testing.T) {

@@ -78,9 +78,7 @@ func applyUpdate(spec *api.JobSpec, u api.JobUpdate, by updater) error {
 		begin := u.BeginAt.UTC()
 		spec.BeginAt = &begin
 	}
-	if u.Partition != nil {
-		spec.Partition = by.partition.Name
-	}
+	updatePartition(spec, u, by, &wrong)
 	if u.QOS != nil {
 		spec.QOS = *u.QOS
 	}
@@ -110,6 +108,20 @@ func updatePriority(spec *api.JobSpec, u api.JobUpdate, by updater) error {
 		return nil
 	}
 	return release(spec, by.caller)
+}
+
+// updatePartition moves what waits; the time limit must be one that the other partition allows.
+func updatePartition(spec *api.JobSpec, u api.JobUpdate, by updater, wrong *fieldErrors) {
+	if u.Partition == nil || by.partition.Name == spec.Partition {
+		return
+	}
+	if by.job.Status.Counts.Waiting == 0 {
+		wrong.add("partition", "can only be changed while something of the job waits")
+	}
+	if u.TimeLimitSeconds == nil {
+		checkTimeLimit("time_limit_seconds", spec.TimeLimitSeconds, by.partition, wrong)
+	}
+	spec.Partition = by.partition.Name
 }
 
 func updateTime(spec *api.JobSpec, u api.JobUpdate, by updater, wrong *fieldErrors) {
@@ -153,10 +165,22 @@ func updateRequests(spec *api.JobSpec, u api.JobUpdate, by updater, wrong *field
 		containers := append([]api.Container(nil), roles[i].Template.Containers...)
 		for j := range containers {
 			if containers[j].Main {
-				containers[j].Requests, containers[j].Limits = *u.Requests, *u.Requests
+				replaceRequests(&containers[j], *u.Requests)
 			}
 		}
 		roles[i].Template.Containers = containers
 	}
 	spec.Roles = roles
+}
+
+// replaceRequests takes over what is asked for; what is not (0) stays as it was, since a limit of 0
+// would be none.
+func replaceRequests(c *api.Container, r api.Resources) {
+	if r.CPUMillis > 0 {
+		c.Requests.CPUMillis, c.Limits.CPUMillis = r.CPUMillis, r.CPUMillis
+	}
+	if r.MemoryBytes > 0 {
+		c.Requests.MemoryBytes, c.Limits.MemoryBytes = r.MemoryBytes, r.MemoryBytes
+		c.WholeNodeMemory = false
+	}
 }

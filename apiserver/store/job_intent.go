@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
@@ -23,9 +24,13 @@ func (s *Store) UpdateJobSpec(
 			return api.Errorf(api.CodeConflict,
 				"job %d has generation %d, not %d: read it again and retry", id, job.Generation, generation)
 		}
-		limit := job.Spec.TimeLimitSeconds
+		limit, roles := job.Spec.TimeLimitSeconds, job.Spec.Roles
 		if err := change(&job.Spec); err != nil {
 			return err
+		}
+		if job.State != string(api.JobPending) && !reflect.DeepEqual(roles, job.Spec.Roles) {
+			// Its nodes take the limits from the spec, the leader's books have the old ones.
+			return api.Errorf(api.CodeConflict, "job %d has started, so what its pods are can't be changed any more", id)
 		}
 		err := q.UpdateJobSpec(ctx, db.UpdateJobSpecParams{
 			Spec: job.Spec, Name: job.Spec.Name, Account: job.Spec.Account,

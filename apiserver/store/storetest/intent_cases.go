@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/stretchr/testify/require"
 
@@ -69,6 +70,25 @@ func updateGuarded(b *bench) {
 
 	_, err = b.UpdateJobSpec(b.ctx, job.ID+1000, 0, noon, rename)
 	b.fails(err, api.CodeNotFound)
+}
+
+// updateAfterBind: a node takes the limits of a pod from the job's spec, the leader's books have what
+// was bound.
+func updateAfterBind(b *bench) {
+	job, term := b.submit(""), b.lead()
+	b.node("n1")
+	grow := func(sp *api.JobSpec) error {
+		role := sp.Roles[0]
+		role.Template.Containers = slices.Clone(role.Template.Containers)
+		role.Template.Containers[0].Limits.MemoryBytes = 1 << 40
+		sp.Roles = []api.Role{role}
+		return nil
+	}
+	b.bound(term, key(job.ID, api.NoIndex, 1), "n1")
+	_, err := b.UpdateJobSpec(b.ctx, job.ID, 0, noon, grow)
+	b.fails(err, api.CodeConflict)
+	_, err = b.UpdateJobSpec(b.ctx, job.ID, 0, noon, func(sp *api.JobSpec) error { sp.Comment = "c"; return nil })
+	b.ok(err)
 }
 
 func endedIsFinal(b *bench) {

@@ -103,6 +103,7 @@ func cases() []testCase {
 		{"a submitted job is there", submitted},
 		{"a repeated request gives the first job", repeatedRequest},
 		{"an update is guarded by the generation", updateGuarded},
+		{"what pods are is fixed once one is bound", updateAfterBind},
 		{"an ended job can't be changed", endedIsFinal},
 		{"wishes about tasks", taskWishes},
 		{"a requeue of a task is seen and wished again", requeueSeen},
