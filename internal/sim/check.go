@@ -78,7 +78,7 @@ func (c *checker) afterStep(v *server, wait time.Duration) {
 	if v.stoodStill || wait == 0 || c.steps%compareEvery != 0 {
 		return
 	}
-	if err := v.loop.CompareWithLoad(ctx); err != nil && !errors.Is(err, api.ErrUnavailable) {
+	if err := v.loop.CompareWithLoad(c.sim.ctx); err != nil && !errors.Is(err, api.ErrUnavailable) {
 		c.sim.fail("server %s: the kept world is not the stored one: %w", v.name(), err)
 	}
 }
@@ -95,7 +95,7 @@ func (c *checker) atRest() {
 		if v.term() != 0 {
 			leaders++
 		}
-		if err := v.loop.CompareWithLoad(ctx); err != nil {
+		if err := v.loop.CompareWithLoad(c.sim.ctx); err != nil {
 			c.sim.fail("server %s: the kept world is not the stored one at rest: %w", v.name(), err)
 		}
 	}

@@ -16,8 +16,9 @@ type bench struct {
 	job api.JobRecord
 }
 
-func newBench() *bench {
-	s := newSim(Options{Seed: 1})
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	s := newSim(t.Context(), Options{Seed: 1})
 	b := &bench{sim: s, checker: s.checker}
 	have := resources(2)
 	b.NodeChanged(api.Node{}, api.Node{Name: "n0", Generation: 1, Status: api.NodeStatus{
@@ -167,7 +168,7 @@ func TestCheckersFind(t *testing.T) {
 	} {
 		t.Run(c.words, func(t *testing.T) {
 			t.Parallel()
-			b := newBench()
+			b := newBench(t)
 			require.NoError(t, b.sim.err)
 			c.do(b)
 			require.Error(t, b.sim.err)
@@ -181,7 +182,7 @@ func (s *Sim) newNode() *machine { return newMachine(s, 0) }
 // A good history disturbs no checker.
 func TestCheckersAreContent(t *testing.T) {
 	t.Parallel()
-	b := newBench()
+	b := newBench(t)
 	p := b.bind(b.pod(0, 1, "0"))
 	b.status(3, func(st *api.JobStatus) {
 		st.State, st.Waiting, st.Counts = api.JobRunning, st.Waiting.Remove(0), api.JobCounts{Waiting: 3, Live: 1}

@@ -69,7 +69,7 @@ func (v *server) boot() {
 	v.store = v.faultyStore()
 	l, err := loop.New(loop.Options{
 		Store: v.store, Election: v.store, Clock: v.clock, Logger: slog.New(watchdog{v.sim}), Holder: v.name(),
-		Policy: scheduler.Policy{}, Rand: rand.New(rand.NewPCG(v.rng.Uint64(), 1)), //nolint:gosec // repeats
+		Policy: scheduler.Policy{}, Rand: rand.New(rand.NewPCG(v.rng.Uint64(), 1)),
 	})
 	if err != nil {
 		v.sim.fail("make a loop: %w", err)
@@ -203,7 +203,7 @@ func (v *server) wake(d time.Duration) {
 func (v *server) step() {
 	life, termBefore := v.life, v.term()
 	v.stepAt, v.inStep, v.stoodStill = 0, true, false
-	wait := v.loop.Step(ctx)
+	wait := v.loop.Step(v.sim.ctx)
 	if v.life != life || !v.alive {
 		return
 	}
@@ -238,13 +238,13 @@ func (v *server) poll() {
 // follow brings what the feed tells to the streams of this server.
 func (v *server) follow() {
 	if v.cursor == (api.Cursor{}) {
-		cursor, err := v.store.CurrentCursor(ctx)
+		cursor, err := v.store.CurrentCursor(v.sim.ctx)
 		if err != nil {
 			return
 		}
 		v.cursor = cursor
 	}
-	t, next, err := v.store.Next(ctx, v.cursor)
+	t, next, err := v.store.Next(v.sim.ctx, v.cursor)
 	if errors.Is(err, api.ErrGone) {
 		v.cursor = api.Cursor{}
 		v.endAll("the feed no longer reaches back")
@@ -261,7 +261,7 @@ func (v *server) route(t api.Touched) {
 	if len(v.streams) == 0 || len(t.Pods)+len(t.Signals) == 0 {
 		return
 	}
-	pods, err := v.store.Assignments(ctx, t.Pods)
+	pods, err := v.store.Assignments(v.sim.ctx, t.Pods)
 	if err != nil {
 		v.endAll("the pods could not be read")
 		return
@@ -279,9 +279,9 @@ func (v *server) route(t api.Touched) {
 				changed = append(changed, p.PodAssignment)
 			}
 		}
-		v.answer(c, func() ([]api.ServerMessage, error) { return c.session.Changed(ctx, changed, removed) })
+		v.answer(c, func() ([]api.ServerMessage, error) { return c.session.Changed(v.sim.ctx, changed, removed) })
 		if len(t.Signals) > 0 && slices.Contains(t.Nodes, node) {
-			v.answer(c, func() ([]api.ServerMessage, error) { return c.session.Signals(ctx) })
+			v.answer(c, func() ([]api.ServerMessage, error) { return c.session.Signals(v.sim.ctx) })
 		}
 	}
 }
@@ -312,13 +312,13 @@ func (v *server) accept(c *conn, hello api.KubeletHello) {
 	c.bootID = hello.Status.BootID
 	c.session = stream.New(stream.Options{Store: v.store, Node: node, Epoch: "1", Now: v.clock.Now})
 	v.streams[node] = c
-	welcome, err := c.session.Open(ctx, hello)
+	welcome, err := c.session.Open(v.sim.ctx, hello)
 	if err != nil {
 		v.end(c, err.Error())
 		return
 	}
 	c.toAgent(welcome)
-	v.answer(c, func() ([]api.ServerMessage, error) { return c.session.Signals(ctx) })
+	v.answer(c, func() ([]api.ServerMessage, error) { return c.session.Signals(v.sim.ctx) })
 }
 
 // receive takes one message of a kubelet.
@@ -330,7 +330,7 @@ func (v *server) receive(c *conn, m api.KubeletMessage) {
 		}
 		return
 	}
-	v.answer(c, func() ([]api.ServerMessage, error) { return c.session.Receive(ctx, m) })
+	v.answer(c, func() ([]api.ServerMessage, error) { return c.session.Receive(v.sim.ctx, m) })
 }
 
 func (v *server) end(c *conn, why string) {

@@ -58,13 +58,11 @@ type Sim struct {
 	checker  *checker
 	faults   *rand.Rand
 	stats    Stats
+	ctx      context.Context //nolint:containedctx // handed to the real parts, which never wait
 
 	storeDownUntil time.Duration
 	healed         bool
 }
-
-// ctx is handed to the real parts, which never wait.
-var ctx = context.Background() //nolint:gochecknoglobals // there is nothing to cancel in virtual time
 
 // Options choose a run.
 type Options struct {
@@ -74,8 +72,8 @@ type Options struct {
 }
 
 // Run simulates the cluster that belongs to the seed.
-func Run(o Options) Result {
-	s := newSim(o)
+func Run(ctx context.Context, o Options) Result {
+	s := newSim(ctx, o)
 	s.start()
 	s.runUntil(s.plan.FaultTime)
 	if s.err == nil {
@@ -88,8 +86,8 @@ func Run(o Options) Result {
 	}
 }
 
-func newSim(o Options) *Sim {
-	s := &Sim{seed: o.Seed, stats: Stats{}}
+func newSim(ctx context.Context, o Options) *Sim {
+	s := &Sim{ctx: ctx, seed: o.Seed, stats: Stats{}}
 	s.trace.init(o.Trace)
 	s.plan = drawPlan(s.source("plan"))
 	s.faults = s.source("faults")
@@ -106,7 +104,7 @@ func (s *Sim) source(part string) *rand.Rand {
 	for _, c := range []byte(part) {
 		mixed = (mixed ^ uint64(c)) * 1099511628211
 	}
-	return rand.New(rand.NewPCG(s.seed, mixed)) //nolint:gosec // a simulation must repeat itself
+	return rand.New(rand.NewPCG(s.seed, mixed))
 }
 
 func (s *Sim) start() {

@@ -45,7 +45,7 @@ func TestSim(t *testing.T) {
 	for seed := first; seed < first+count; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			r := sim.Run(sim.Options{Seed: seed, Trace: traceFile(t)})
+			r := sim.Run(t.Context(), sim.Options{Seed: seed, Trace: traceFile(t)})
 			if r.Err != nil {
 				t.Fatalf("%s\nplan %s\nseed %d: %v\nreplay it: make sim SEED=%d", strings.Join(r.Trace, "\n"), r.Plan, seed, r.Err, seed)
 			}
@@ -96,7 +96,7 @@ func traceFile(t *testing.T) func(string) {
 func TestSimRepeats(t *testing.T) {
 	t.Parallel()
 	for _, seed := range []uint64{3, 8, 11} {
-		a, b := sim.Run(sim.Options{Seed: seed}), sim.Run(sim.Options{Seed: seed})
+		a, b := sim.Run(t.Context(), sim.Options{Seed: seed}), sim.Run(t.Context(), sim.Options{Seed: seed})
 		require.Equal(t, a.Hash, b.Hash, "seed %d", seed)
 		require.Equal(t, a.Events, b.Events, "seed %d", seed)
 	}

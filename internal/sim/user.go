@@ -36,10 +36,10 @@ func newUsers(s *Sim) *users {
 // makePolicy is what EnsureDefaults does.
 func (u *users) makePolicy() {
 	s := u.sim.store
-	_, errA := s.PutAccount(ctx, api.DefaultName, 0, api.AccountSpec{}, noon)
-	_, errQ := s.PutQOS(ctx, api.DefaultName, 0, api.QOSSpec{}, noon)
-	_, errH := s.PutQOS(ctx, "high", 0, api.QOSSpec{Priority: 10}, noon)
-	_, errP := s.PutPartition(ctx, api.DefaultName, 0, api.PartitionSpec{Default: true}, noon)
+	_, errA := s.PutAccount(u.sim.ctx, api.DefaultName, 0, api.AccountSpec{}, noon)
+	_, errQ := s.PutQOS(u.sim.ctx, api.DefaultName, 0, api.QOSSpec{}, noon)
+	_, errH := s.PutQOS(u.sim.ctx, "high", 0, api.QOSSpec{Priority: 10}, noon)
+	_, errP := s.PutPartition(u.sim.ctx, api.DefaultName, 0, api.PartitionSpec{Default: true}, noon)
 	if err := errors.Join(errA, errQ, errH, errP); err != nil {
 		u.sim.fail("make the defaults: %w", err)
 	}
@@ -90,7 +90,7 @@ func (u *users) submit(p api.SubmitParams) {
 		retry()
 		return
 	}
-	job, existed, err := v.store.SubmitJob(ctx, p)
+	job, existed, err := v.store.SubmitJob(u.sim.ctx, p)
 	if err != nil {
 		retry()
 		return
@@ -191,8 +191,8 @@ func (u *users) dependencies() (out []api.Dependency) {
 
 // behaviour is what the program of an attempt does: the same whenever it is asked.
 func (u *users) behaviour(key api.PodKey, ordinal int64) behaviour {
-	r := rand.New(rand.NewPCG(u.sim.seed^uint64(key.Owner)<<20, //nolint:gosec // repeats
-		uint64(ordinal)<<32|uint64(key.Rank)<<16|uint64(key.Attempt))) //nolint:gosec // small
+	r := rand.New(rand.NewPCG(u.sim.seed^uint64(key.Owner)<<20,
+		uint64(ordinal)<<32|uint64(key.Rank)<<16|uint64(key.Attempt)))
 	b := behaviour{runs: time.Millisecond + around(r, time.Duration(u.sim.plan.JobSeconds)*time.Second)}
 	b.deafTERM = r.IntN(4) == 0
 	switch r.IntN(12) {
@@ -230,13 +230,13 @@ var wishes = []struct { //nolint:gochecknoglobals // a table
 	make func(u *users, v *server, id api.JobID, some api.Ranges) error
 }{
 	{"cancel", func(u *users, v *server, id api.JobID, some api.Ranges) error {
-		return v.store.CancelJob(ctx, id, some, "ada", u.now())
+		return v.store.CancelJob(u.sim.ctx, id, some, "ada", u.now())
 	}},
 	{"requeue", func(u *users, v *server, id api.JobID, some api.Ranges) error {
-		return v.store.RequeueJob(ctx, id, some, "ada", u.now())
+		return v.store.RequeueJob(u.sim.ctx, id, some, "ada", u.now())
 	}},
 	{"hold tasks", func(u *users, v *server, id api.JobID, some api.Ranges) error {
-		return v.store.HoldIndices(ctx, id, some, len(some) > 0, u.now())
+		return v.store.HoldIndices(u.sim.ctx, id, some, len(some) > 0, u.now())
 	}},
 	{"hold", edit(func(_ *users, s *api.JobSpec) { s.Hold = !s.Hold })},
 	{"time limit", edit(func(u *users, s *api.JobSpec) { s.TimeLimitSeconds = int64(1 + u.rng.IntN(3*u.sim.plan.JobSeconds)) })},
@@ -251,7 +251,7 @@ var wishes = []struct { //nolint:gochecknoglobals // a table
 // edit is a wish that changes the spec.
 func edit(change func(u *users, s *api.JobSpec)) func(*users, *server, api.JobID, api.Ranges) error {
 	return func(u *users, v *server, id api.JobID, _ api.Ranges) error {
-		_, err := v.store.UpdateJobSpec(ctx, id, 0, u.now(), func(s *api.JobSpec) error { change(u, s); return nil })
+		_, err := v.store.UpdateJobSpec(u.sim.ctx, id, 0, u.now(), func(s *api.JobSpec) error { change(u, s); return nil })
 		return err
 	}
 }
@@ -259,7 +259,7 @@ func edit(change func(u *users, s *api.JobSpec)) func(*users, *server, api.JobID
 func (s *Sim) someNode(r *rand.Rand) string { return s.machines[r.IntN(len(s.machines))].name }
 
 func (u *users) signal(v *server, id api.JobID) error {
-	_, pods, err := v.store.Jobs(ctx, []api.JobID{id})
+	_, pods, err := v.store.Jobs(u.sim.ctx, []api.JobID{id})
 	if err != nil {
 		return err
 	}
@@ -267,12 +267,12 @@ func (u *users) signal(v *server, id api.JobID) error {
 	for _, p := range pods {
 		keys = append(keys, p.Key)
 	}
-	return v.store.SignalPods(ctx, keys, "USR1", false, u.now())
+	return v.store.SignalPods(u.sim.ctx, keys, "USR1", false, u.now())
 }
 
 // drain takes a node out of work, or puts it back.
 func (u *users) drain(node string, drained bool) {
-	_, err := u.sim.store.UpdateNodeSpec(ctx, node, 0, u.now(), func(s *api.NodeSpec) error {
+	_, err := u.sim.store.UpdateNodeSpec(u.sim.ctx, node, 0, u.now(), func(s *api.NodeSpec) error {
 		s.Unschedulable = drained
 		return nil
 	})
@@ -285,14 +285,14 @@ func (u *users) drain(node string, drained bool) {
 // relent releases all that is held and cancels what can never start, so that every job can end.
 func (u *users) relent() {
 	for _, id := range u.jobs {
-		job, err := u.sim.store.GetJob(ctx, id)
+		job, err := u.sim.store.GetJob(u.sim.ctx, id)
 		if err != nil || job.Status.State.Ended() {
 			continue
 		}
-		_, errSpec := u.sim.store.UpdateJobSpec(ctx, id, 0, u.now(), func(s *api.JobSpec) error { s.Hold = false; return nil })
-		errIndex := u.sim.store.HoldIndices(ctx, id, nil, false, u.now())
+		_, errSpec := u.sim.store.UpdateJobSpec(u.sim.ctx, id, 0, u.now(), func(s *api.JobSpec) error { s.Hold = false; return nil })
+		errIndex := u.sim.store.HoldIndices(u.sim.ctx, id, nil, false, u.now())
 		if job.Spec.KeepOnInvalidDependency || !u.sim.feasible(job) {
-			errIndex = errors.Join(errIndex, u.sim.store.CancelJob(ctx, id, nil, "ada", u.now()))
+			errIndex = errors.Join(errIndex, u.sim.store.CancelJob(u.sim.ctx, id, nil, "ada", u.now()))
 		}
 		if err := errors.Join(errSpec, errIndex); err != nil {
 			u.sim.fail("release job %d: %w", id, err)
