@@ -174,6 +174,15 @@ func (s *Server) awaitPod(
 		if job.Status.State.Ended() {
 			return pod, endFrame(job), nil
 		}
+		if gone, err := neverStarts(job, wish.index); err != nil {
+			return pod, nil, err
+		} else if gone {
+			// The job was read after its pods: look again, for it may have been placed between.
+			if pod, found, err = s.lastPod(ctx, wish.job.ID, wish.index); err != nil || found {
+				return pod, nil, err
+			}
+			return pod, cancelledFrame(), nil
+		}
 		if !wish.wait {
 			return pod, nil, api.Errorf(api.CodeNotFound, "job %s has not started, so it has no output yet",
 				api.Instance{Owner: job.ID, Index: wish.index})
@@ -182,6 +191,22 @@ func (s *Server) awaitPod(
 			return pod, nil, err
 		}
 	}
+}
+
+// neverStarts says of an instance without a pod that it does not wait for one either: it was cancelled.
+func neverStarts(job api.Job, index int64) (bool, error) {
+	array, err := api.ParseArray(job.Spec.Array)
+	if err != nil {
+		return false, err
+	}
+	ordinal, known := array.Ordinal(index)
+	return known && !job.Status.Waiting.Has(ordinal), nil
+}
+
+// cancelledFrame is the last word of an array task that was cancelled while it waited.
+func cancelledFrame() *api.SessionFrame {
+	exit := &api.PodExit{Reason: api.ReasonCancelled, Message: "cancelled before it started"}
+	return &api.SessionFrame{Kind: "exit", Exit: exit, State: api.PodCancelled}
 }
 
 // endFrame is the last word of an instance that never ran.

@@ -136,6 +136,25 @@ func TestSessionsThatCannotBe(t *testing.T) {
 	}, patience, 10*time.Millisecond, "its node is not connected")
 }
 
+func TestLogsOfATaskThatWasCancelledWhileItWaitedEnd(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	job := b.submit(adaUID, func(s *api.JobSubmit) { s.Spec.Array = "5-6" })
+	session, err := b.user(adaUID).Logs(within(t), client.LogsRequest{Job: job.ID, Index: 6, Follow: true})
+	require.NoError(t, err)
+	defer session.Close()
+	status := job.Status
+	status.Waiting, status.Counts = status.Waiting.Remove(1), api.JobCounts{Waiting: 1, Cancelled: 1}
+	_, err = b.store.Commit(within(t), b.lead(), api.Commit{Now: time.Now(), Jobs: []api.JobCommit{{
+		ID: job.ID, Generation: job.Generation, Status: status,
+	}}})
+	require.NoError(t, err)
+	frame, err := session.Receive(within(t))
+	require.NoError(t, err)
+	require.Equal(t, api.PodCancelled, frame.State, "though its job waits on")
+	require.Equal(t, "cancelled before it started", frame.Exit.Message)
+}
+
 // firstFrame opens the logs and returns the error that the first frame tells, if it does.
 func firstFrame(t testing.TB, c *client.Client, id api.JobID) error {
 	ctx, cancel := context.WithTimeout(within(t), time.Second)
