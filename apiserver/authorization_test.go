@@ -77,6 +77,8 @@ var accessCases = map[string]struct {
 	"kubelet-stream":   {"", closed},
 	"kubelet-session":  {"", closed},
 	"server-session":   {"", closed}, // another server: TestSessionsFindTheirServer
+	"server-explain":   {"", closed}, // another server: TestWhatOnlyTheLeaderKnows
+	"server-feasible":  {`{}`, closed},
 	"healthz":          {"", open},
 	"readyz":           {"", open},
 	"openapi":          {"", open},

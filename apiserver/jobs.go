@@ -220,7 +220,7 @@ func (s *Server) explainJob(ctx context.Context, in *explainInput) (*reply[api.E
 	if s.options.Explainer == nil {
 		return ok(storedExplanation(job, index), nil)
 	}
-	explanation, err := s.options.Explainer.Explain(ctx, job.ID, index)
+	explanation, err := s.explain(ctx, job.ID, index)
 	if code := api.CodeOf(err); code == api.CodeNotLeader || code == api.CodeNotFound {
 		stored := storedExplanation(job, index)
 		stored.At = s.clock.Now()

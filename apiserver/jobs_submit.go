@@ -78,10 +78,10 @@ func (s *Server) prepare(
 	if err := s.resolveDependencies(ctx, sub.spec); err != nil {
 		return nil, err
 	}
-	if s.options.Feasibility == nil || sub.spec.AllowFutureNodes {
+	if sub.spec.AllowFutureNodes {
 		return sub, nil
 	}
-	return sub, s.options.Feasibility.CheckFeasible(ctx, *sub.spec)
+	return sub, s.checkFeasible(ctx, *sub.spec)
 }
 
 // fillOwner sets what the caller's identity decides; nothing that the request says about it counts.

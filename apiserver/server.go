@@ -113,6 +113,7 @@ type Server struct {
 	metrics  *metrics
 	// peers dials other servers as this one; nil without a TLS listener.
 	peers  atomic.Pointer[http.Client]
+	leader leaderPlace
 	random func([]byte) (int, error)
 	// life ends with Run: streams, watchers and sessions end with it.
 	life    context.Context
@@ -199,4 +200,5 @@ func (s *Server) operations() {
 	s.tokenOperations()
 	s.kubeletOperations()
 	s.identityOperations()
+	s.serverOperations()
 }

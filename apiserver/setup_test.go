@@ -101,16 +101,20 @@ func setup(t testing.TB, change ...func(*apiserver.Options)) *bundle {
 }
 
 // second is another server on the same database, with a pool of its own.
-func (b *bundle) second() *bundle {
+func (b *bundle) second(change ...func(*apiserver.Options)) *bundle {
 	b.t.Helper()
 	s, err := store.Open(context.Background(),
 		store.Options{DSN: b.dsn, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b.t, err)
 	b.t.Cleanup(s.Close)
 	o := &bundle{t: b.t, store: s, dsn: b.dsn, authority: b.authority}
-	o.server, err = apiserver.New(apiserver.Options{
+	options := apiserver.Options{
 		Store: s, Authority: b.authority, Names: people, Logger: slog.New(slog.DiscardHandler), ClusterName: "test", ServerID: "s2",
-	})
+	}
+	for _, f := range change {
+		f(&options)
+	}
+	o.server, err = apiserver.New(options)
 	require.NoError(b.t, err)
 	o.serve(b.t.TempDir())
 	return o

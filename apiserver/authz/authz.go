@@ -78,6 +78,8 @@ var table = map[string]Rule{
 	"kubelet-stream":   RuleNode,
 	"kubelet-session":  RuleNode,
 	"server-session":   RuleServer,
+	"server-explain":   RuleServer,
+	"server-feasible":  RuleServer,
 	"healthz":          RulePublic,
 	"readyz":           RulePublic,
 	"openapi":          RulePublic,
