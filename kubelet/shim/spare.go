@@ -64,6 +64,11 @@ func (s *Starter) putBack(r *spare) {
 	default:
 		r.discard()
 	}
+	select {
+	case <-s.closed: // meanwhile: Close may have looked before
+		s.letGo(0)
+	default:
+	}
 }
 
 // keepSpares starts spares as they are wanted, and lets idle ones go in a quiet time. An error is
@@ -101,8 +106,11 @@ func (s *Starter) addSpare() {
 }
 
 // trim lets the idle shims above sparesMax go.
-func (s *Starter) trim() {
-	for len(s.idle) > sparesMax {
+func (s *Starter) trim() { s.letGo(sparesMax) }
+
+// letGo discards idle shims until only keep are left.
+func (s *Starter) letGo(keep int) {
+	for len(s.idle) > keep {
 		select {
 		case r := <-s.idle:
 			r.discard()

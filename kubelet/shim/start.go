@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -81,9 +82,7 @@ func (s *Starter) Close() {
 	s.closing.Do(func() {
 		close(s.closed)
 		s.refill.Wait()
-		for range len(s.idle) {
-			(<-s.idle).discard()
-		}
+		s.letGo(0)
 		close(s.jobs)
 	})
 }
@@ -142,23 +141,44 @@ func (s *Starter) Start(ctx context.Context, dir string, spec shimapi.Spec) (*Cl
 		return nil, fmt.Errorf("write the spec of pod %s: %w", spec.Pod, err)
 	}
 	defer func() { _ = lock.Close() }() // the shim holds it now
+	defer s.want()                      // not before the pod runs: a new spare would take the processor from it
+	for range assignTries {
+		var c *Client
+		if c, err = s.startIn(ctx, dir, lock); err == nil {
+			return c, nil
+		}
+		if !errors.Is(err, ErrLost) || begun(dir) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("start pod %s: %w", spec.Pod, err)
+}
+
+// assignTries is how many shims may die under a pod before they touched it. One that somebody has just
+// killed still takes a pod.
+const assignTries = 3
+
+// begun says whether a shim ever came to the pod: making the socket is its first act there.
+func begun(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, shimapi.SocketFile))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// startIn gives the pod to a shim and waits for its word.
+func (s *Starter) startIn(ctx context.Context, dir string, lock *os.File) (*Client, error) {
 	shim, err := s.assign(dir, lock)
 	if err != nil {
-		return nil, fmt.Errorf("start the shim of pod %s: %w", spec.Pod, err)
+		return nil, err
 	}
-	defer s.want() // not before the pod runs: a new spare would take the processor from it
 	c := newClient(dir)
 	go c.watchPipe(shim, s.putBack)
 	select {
 	case <-c.started:
 		return c, nil
 	case <-c.done:
-		if c.lost != nil {
-			return nil, fmt.Errorf("start pod %s: %w", spec.Pod, c.lost)
-		}
-		return c, nil
+		return c, c.lost
 	case <-ctx.Done():
-		return nil, fmt.Errorf("start pod %s: %w", spec.Pod, ctx.Err())
+		return nil, ctx.Err()
 	}
 }
 

@@ -36,6 +36,7 @@ const (
 var deaf sync.Once //nolint:gochecknoglobals // signals are the process's
 
 func main() {
+	keepInherited()
 	warmUp()
 	kubelet := os.NewFile(kubeletFD, "kubelet")
 	for range podsMax {
@@ -98,8 +99,20 @@ func setUp() (spec shimapi.Spec, listener *os.File, err error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return spec, nil, fmt.Errorf("become subreaper: %w", err)
 	}
+	heedSignals()
 	listener, err = listen()
 	return spec, listener, err
+}
+
+// heedSignals undoes what a kubelet inherited that was started in the background of a script, or under
+// nohup: a program could neither be interrupted nor trap what it finds ignored. Of all signals Go
+// leaves only these two as they were.
+func heedSignals() {
+	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig) // a fork takes a caught signal back to its default
+		}
+	}
 }
 
 // ignoreSignals makes the shim deaf to polite signals: only a stop request ends a pod. They are caught

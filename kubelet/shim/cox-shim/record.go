@@ -45,6 +45,9 @@ func (p *pod) writeRecordRetrying() error {
 		if err == nil {
 			return nil
 		}
+		if errors.Is(err, os.ErrNotExist) {
+			break // somebody removed the directory: no kubelet will ever look for the record
+		}
 		<-time.After(pause)
 		pause = min(2*pause, recordPauseMax)
 		err = writeAtomic(shimapi.ExitFile, p.record, true)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -46,9 +47,21 @@ type assignment struct {
 // release gives the lock back, once the exit record is durable.
 func (a assignment) release() { _ = unix.Close(a.lock) }
 
+// keepInherited keeps every descriptor that came with us from the program of the pod: whoever started
+// the kubelet may have left it some, and those are root's.
+func keepInherited() {
+	const cloexec = 1 << 2 // CLOSE_RANGE_CLOEXEC
+	if unix.CloseRange(kubeletFD, math.MaxInt32, cloexec) == nil {
+		return
+	}
+	const oldKernelMax = 1024 // the flag came with Linux 5.11
+	for fd := kubeletFD; fd < oldKernelMax; fd++ {
+		unix.CloseOnExec(fd)
+	}
+}
+
 // awaitPod waits for a pod; an empty directory means that the kubelet closed its end.
 func awaitPod() (assignment, error) {
-	unix.CloseOnExec(kubeletFD)
 	a := assignment{lock: -1}
 	var line []byte
 	chunk := make([]byte, unix.PathMax+1)
