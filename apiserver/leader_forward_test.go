@@ -66,3 +66,23 @@ func TestWhatOnlyTheLeaderKnows(t *testing.T) {
 	require.Contains(t, string(refused.body), "no node has so many CPUs")
 	leader.as(adaUID, http.MethodGet, "/v1/servers/explain/1?index=-1", nil).problem(api.CodeForbidden)
 }
+
+func TestAServerThatEndsWithdraws(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := func() (out []string) {
+		servers, err := b.store.ListServers(within(t))
+		require.NoError(t, err)
+		for _, s := range servers {
+			out = append(out, s.ID)
+		}
+		return out
+	}
+	t.Run("second", func(t *testing.T) {
+		other := *b
+		other.t = t
+		other.second()
+		require.Eventually(t, func() bool { return len(ids()) == 2 }, patience, 10*time.Millisecond)
+	})
+	require.Equal(t, []string{"s1"}, ids())
+}

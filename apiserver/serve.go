@@ -165,7 +165,7 @@ func serverHosts(serverURL string, address net.Addr) []string {
 func (s *Server) announce(ctx context.Context, address net.Addr) {
 	where := s.options.URL
 	if where == "" {
-		where = "https://" + address.String()
+		where = announcedURL(address)
 	}
 	timer := s.clock.NewTimer(0)
 	defer timer.Stop()
@@ -173,11 +173,15 @@ func (s *Server) announce(ctx context.Context, address net.Addr) {
 	for {
 		select {
 		case <-ctx.Done():
+			s.withdraw(ctx)
 			return
 		case <-timer.C:
 		}
 		err := s.beat(ctx, where, announced)
 		announced = err == nil
+		if err == nil {
+			err = s.lookAround(ctx)
+		}
 		if err != nil && ctx.Err() == nil {
 			s.log.Debug("announce the server", slog.Any("error", err))
 		}

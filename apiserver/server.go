@@ -114,6 +114,7 @@ type Server struct {
 	// peers dials other servers as this one; nil without a TLS listener.
 	peers  atomic.Pointer[http.Client]
 	leader leaderPlace
+	roster roster
 	random func([]byte) (int, error)
 	// life ends with Run: streams, watchers and sessions end with it.
 	life    context.Context

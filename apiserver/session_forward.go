@@ -51,7 +51,7 @@ func (b *sessionBroker) forward(ctx context.Context, request api.SessionRequest,
 	}
 	tries := 0
 	for _, other := range servers {
-		if other.ID == s.options.ServerID || tries >= forwardTries {
+		if other.ID == s.options.ServerID || tries >= forwardTries || s.roster.silent(other.ID, s.clock.Boot()) {
 			continue
 		}
 		tries++
