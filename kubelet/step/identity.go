@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
@@ -45,7 +46,11 @@ func (s Identity) Prepare(ctx context.Context, p *Pod) error {
 		return &Delay{Reason: api.ReasonNameService, Message: err.Error(), After: nameServiceRetry}
 	case known.User != owner.User:
 		return mismatch("this node knows uid %d as %s, the server as %s", owner.UID, known.User, owner.User)
+	case !s.mayJoin(owner.GID, known):
+		return mismatch("this node lets nobody into groups below %d that it does not know him in, and %s has group %d",
+			s.Floor, owner.User, owner.GID)
 	}
+	owner.Groups = slices.DeleteFunc(slices.Clone(owner.Groups), func(gid int64) bool { return !s.mayJoin(gid, known) })
 	if owner.Home == "" {
 		owner.Home = known.Home
 	}
@@ -55,6 +60,13 @@ func (s Identity) Prepare(ctx context.Context, p *Pod) error {
 	p.Owner = owner
 	p.Spec.User = User(owner)
 	return nil
+}
+
+// mayJoin keeps users out of the machine's own groups (disk, shadow, docker), whatever the server says:
+// their numbers mean something else on each machine, and some are as good as root. What this node itself
+// says of the user holds.
+func (s Identity) mayJoin(gid int64, known api.Identity) bool {
+	return gid >= s.Floor || gid == known.GID || slices.Contains(known.Groups, gid)
 }
 
 func (s Identity) allowed(owner api.Identity) error {

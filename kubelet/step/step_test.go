@@ -226,6 +226,21 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// TestTheMachinesOwnGroupsAreNotGivenAway: a server says that ada is in disk and shadow.
+func TestTheMachinesOwnGroupsAreNotGivenAway(t *testing.T) {
+	t.Parallel()
+	known := api.Identity{User: "ada", UID: 1001, GID: 100, Groups: []int64{100, 44}}
+	check := step.Identity{Names: names{identity: known}, Floor: 1000}
+	with := func(gid int64, groups ...int64) *step.Pod {
+		return pod(func(p *step.Pod) { p.Template.Spec.Owner.GID, p.Template.Spec.Owner.Groups = gid, groups })
+	}
+	p := with(100, 100, 6, 44, 42, 5000)
+	require.NoError(t, check.Prepare(t.Context(), p))
+	require.EqualValues(t, 100, p.Spec.User.GID)
+	require.Equal(t, []uint32{100, 44, 5000}, p.Spec.User.Groups)
+	require.ErrorContains(t, check.Prepare(t.Context(), with(0)), "group 0")
+}
+
 func TestSpoolAndScratch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
