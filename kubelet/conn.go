@@ -178,11 +178,14 @@ func (a *agent) read(ctx context.Context, stream Stream, heard chan<- int64) err
 }
 
 // renew renews the node's lease. The lease counts from the sending of what was acknowledged; a link
-// on which nothing comes back is given up, so that a lost network is noticed without its help.
+// on which nothing comes back is given up, so that a lost network is noticed without its help. The
+// leader hears a node by seeing its number change, so no two renewals of a boot share one, on whatever
+// link: each link counts on from the boot time in milliseconds (sim, seed 4).
 func (a *agent) renew(ctx context.Context, l *link, every time.Duration, heard <-chan int64) {
 	timer := a.opts.Clock.NewTimer(0)
 	defer timer.Stop()
-	var sent, acked int64
+	sent := a.opts.Clock.Boot().Milliseconds()
+	acked := sent
 	for {
 		select {
 		case <-timer.C:

@@ -94,6 +94,7 @@ type server struct {
 	statuses     []api.NodeStatus
 	signals      []api.SignalResult
 	renewals     int
+	renewSeqs    []int64
 	hellos       int
 	mute         bool // acknowledge no report
 	stale        map[api.PodKey]bool
@@ -181,6 +182,7 @@ func (s *server) answers(stream *jsonStream, m api.KubeletMessage) []api.ServerM
 		return []api.ServerMessage{{Welcome: w}}
 	case m.Renew != nil:
 		s.renewals++
+		s.renewSeqs = append(s.renewSeqs, m.Renew.Seq)
 		return []api.ServerMessage{{RenewAck: m.Renew.Seq}}
 	case m.Fetch != nil:
 		var out api.ServerMessage
