@@ -85,7 +85,9 @@ func (a *agent) take(c *conn, m api.ServerMessage) {
 // connected takes the welcome: the whole pod set replaces what was desired.
 func (a *agent) connected(c *conn, m api.ServerMessage) {
 	a.machine.sim.note("%s: welcomed by s%d with %d pods", a.machine.name, c.server.id, len(m.Welcome.Pods))
-	a.link, a.dialling, a.failures, a.sent, a.acked = c, nil, 0, 0, 0
+	a.link, a.dialling, a.failures = c, nil, 0
+	a.sent = a.machine.clock.Boot().Milliseconds() // each renewal has its own number
+	a.acked = a.sent
 	a.outbox.Reset()
 	clear(a.fetching)
 	a.desired = reconcile.Desired{Known: true, Epoch: m.Welcome.Epoch, Pods: map[api.PodKey]api.PodAssignment{}}

@@ -135,23 +135,43 @@ func (c *checker) met(rec api.JobRecord, p api.Pod, d api.Dependency) bool {
 	}
 	on := c.jobs[d.On]
 	st := on.Job.Status
+	started, ended, completed := st.StartedAt != nil, st.State.Ended(), st.State == api.JobCompleted
 	if d.OnIndex != api.NoIndex {
-		return true // a task's end is judged by the store; see memstore
+		started, ended, completed = c.task(on, d.OnIndex)
 	}
 	switch d.Kind {
 	case api.DependencyAfter:
-		return st.StartedAt != nil || st.State.Ended()
+		return started || ended
 	case api.DependencyAfterAny:
-		return st.State.Ended()
+		return ended
 	case api.DependencyAfterOK:
-		return st.State == api.JobCompleted
+		return completed
 	case api.DependencyAfterNotOK:
-		return st.State.Ended() && st.State != api.JobCompleted
+		return ended && !completed
 	case api.DependencyAfterCorr:
 		return c.corresponds(p, on)
 	case api.DependencySingleton:
 	}
 	return true
+}
+
+// task says where one task of an array is, by its pods. A task that the array does not have counts as
+// ended, as an unknown job does.
+func (c *checker) task(on api.JobRecord, index int64) (started, ended, completed bool) {
+	array, err := api.ParseArray(on.Job.Spec.Array)
+	ordinal, has := array.Ordinal(index)
+	if err != nil || !has {
+		return false, true, false
+	}
+	for key, p := range c.pods {
+		if key.Owner == on.Job.ID && key.Index == index {
+			started = true
+			completed = completed || p.State == api.PodCompleted
+			ended = ended || p.Live()
+		}
+	}
+	live := ended
+	return started, !live && !on.Job.Status.Waiting.Has(ordinal), completed
 }
 
 // isSingle: no earlier job of the same user and name is open.

@@ -4,9 +4,17 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
 )
+
+// silenceMin is how long the leader may at least not have heard of a node that it gives up on: what it
+// waits for by default, less the time between two of its looks and a slow way.
+const silenceMin = 30 * time.Second
+
+// LeaseRenewed implements memstore.Observer.
+func (c *checker) LeaseRenewed(l api.Lease) { c.renewed[l.Node] = c.sim.now }
 
 // NodeChanged implements memstore.Observer.
 func (c *checker) NodeChanged(before, after api.Node, term int64) {
@@ -19,6 +27,9 @@ func (c *checker) NodeChanged(before, after api.Node, term int64) {
 	}
 	if before.Status.State != after.Status.State {
 		c.sim.note("node %s: %s→%s by term %d", after.Name, before.Status.State, after.Status.State, term)
+		if silent := c.sim.now - c.renewed[after.Name]; after.Status.State != api.NodeReady && silent < silenceMin {
+			c.sim.fail("node %s is %s %s after it was heard", after.Name, after.Status.State, silent)
+		}
 		c.sim.count("node " + string(after.Status.State))
 	}
 	c.nodes[after.Name] = after

@@ -18,12 +18,14 @@ func (s *Sim) startFaults() {
 		{s.plan.StoreCut, func() { s.someServer().cutOff(upTo(s.faults, 60*time.Second)) }},
 		{s.plan.Partition, s.partition},
 		{s.plan.Break, s.breakConnection},
+		{s.plan.Flap, func() { s.flap(s.someMachine(), s.now+upTo(s.faults, 3*time.Minute)) }},
 		{s.plan.KubeletCrash, s.crashKubelet},
 		{s.plan.Reboot, func() { s.haltMachine(upTo(s.faults, 90*time.Second)) }},
 		{s.plan.NodeDeath, func() { s.haltMachine(5*time.Minute + upTo(s.faults, 5*time.Minute)) }},
 		{s.plan.ShimLost, s.loseShim},
 		{s.plan.DropFeed, func() { s.note("the feed is dropped"); s.store.DropFeed() }},
 		{s.plan.Drain, func() { m := s.someMachine(); s.users.drain(m.name, !s.users.drained[m.name]) }},
+		{s.plan.Shut, func() { s.users.shut(true); s.after(upTo(s.faults, time.Minute), func() { s.users.shut(false) }) }},
 		{s.plan.Offer, func() { m := s.someMachine(); m.offer(1 + s.faults.IntN(m.cpus)) }},
 	} {
 		if f.mean > 0 {
@@ -100,6 +102,17 @@ func (s *Sim) breakConnection() {
 	if open := s.net.open(); len(open) > 0 {
 		open[s.faults.IntN(len(open))].sever()
 	}
+}
+
+// flap breaks a node's connection again and again: none lives for longer than some seconds.
+func (s *Sim) flap(m *machine, until time.Duration) {
+	if s.now > until || s.healed {
+		return
+	}
+	if m.agent != nil && m.agent.link != nil {
+		m.agent.link.sever()
+	}
+	s.after(time.Second+upTo(s.faults, 8*time.Second), func() { s.flap(m, until) })
 }
 
 func (s *Sim) crashKubelet() {

@@ -162,7 +162,7 @@ func (c *conn) sever() {
 	if c.net.rng.IntN(2) == 0 {
 		c.server.later(upTo(c.net.rng, 2*time.Second), func() { c.server.end(c, "it broke") })
 	}
-	c.net.sim.after(2*time.Second, func() { c.upCut, c.downCut = true, true })
+	c.net.sim.after(upTo(c.net.rng, 20*time.Second), func() { c.upCut, c.downCut = true, true })
 }
 
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -22,9 +22,9 @@ type Plan struct {
 	Wishes              int  // chance that a user's next act is a wish about an old job
 
 	ServerCrash, ServerPause, StoreOutage, StoreCut time.Duration
-	Partition, Break                                time.Duration
+	Partition, Break, Flap                          time.Duration
 	KubeletCrash, Reboot, NodeDeath, ShimLost       time.Duration
-	DropFeed, Drain, Offer                          time.Duration
+	DropFeed, Drain, Offer, Shut                    time.Duration
 
 	LostAnswer, StoreError, PauseInCommit, LostBell, SlowStore int
 	StartFails, StartDelays, LostCheckpoint                    int
@@ -45,8 +45,8 @@ func drawPlan(r *rand.Rand) Plan {
 	}
 	p.JobsMax = jobsFor(p)
 	for _, mean := range []*time.Duration{
-		&p.ServerCrash, &p.ServerPause, &p.StoreOutage, &p.StoreCut, &p.Partition, &p.Break, &p.KubeletCrash,
-		&p.Reboot, &p.NodeDeath, &p.ShimLost, &p.DropFeed, &p.Drain, &p.Offer,
+		&p.ServerCrash, &p.ServerPause, &p.StoreOutage, &p.StoreCut, &p.Partition, &p.Break, &p.Flap, &p.KubeletCrash,
+		&p.Reboot, &p.NodeDeath, &p.ShimLost, &p.DropFeed, &p.Drain, &p.Offer, &p.Shut,
 	} {
 		if r.IntN(2) == 0 {
 			*mean = time.Duration(20+r.IntN(200)) * time.Second

@@ -282,6 +282,15 @@ func (u *users) drain(node string, drained bool) {
 	}
 }
 
+// shut closes the partition, or opens it again.
+func (u *users) shut(down bool) {
+	spec := api.PartitionSpec{Default: true, Down: down}
+	if _, err := u.sim.store.PutPartition(u.sim.ctx, api.DefaultName, 0, spec, u.now()); err != nil {
+		u.sim.fail("put the partition: %w", err)
+	}
+	u.sim.note("admin: partition down=%t", down)
+}
+
 // relent releases all that is held and cancels what can never start, so that every job can end.
 func (u *users) relent() {
 	for _, id := range u.jobs {
@@ -298,6 +307,7 @@ func (u *users) relent() {
 			u.sim.fail("release job %d: %w", id, err)
 		}
 	}
+	u.shut(false)
 	for _, m := range u.sim.machines {
 		if u.drained[m.name] {
 			u.drain(m.name, false)

@@ -33,6 +33,7 @@ type Options struct {
 // not call the store.
 type Observer interface {
 	NodeChanged(before, after api.Node, term int64)
+	LeaseRenewed(l api.Lease)
 	JobChanged(before, after api.JobRecord, term int64)
 	PodChanged(before, after api.Pod, term int64)
 }

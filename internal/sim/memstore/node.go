@@ -111,6 +111,9 @@ func (s *Store) RenewLeases(_ context.Context, leases []api.Lease) error {
 		for _, l := range leases {
 			if _, has := s.nodes[l.Node]; has {
 				s.leases[l.Node] = l
+				if s.options.Observer != nil {
+					s.options.Observer.LeaseRenewed(l)
+				}
 			}
 		}
 	})
