@@ -129,6 +129,11 @@ func TestStartFailures(t *testing.T) {
 			shimapi.StepStdout, unix.ENOENT, true},
 		{"closed output", func(s *shimapi.Spec) { s.Stderr.Path = rootOnly + "/e" },
 			shimapi.StepStderr, unix.EACCES, true},
+		{"a pipe that nobody reads", func(s *shimapi.Spec) {
+			s.Stdout.Path = "fifo"
+			require.NoError(t, unix.Mkfifo(filepath.Join(s.Dir, "fifo"), 0o666))
+			require.NoError(t, os.Chmod(filepath.Join(s.Dir, "fifo"), 0o666))
+		}, shimapi.StepStdout, unix.ENXIO, true},
 		{"no input", func(s *shimapi.Spec) { s.Stdin.Path = "none" }, shimapi.StepStdin, unix.ENOENT, true},
 		{"no command", func(s *shimapi.Spec) { s.Argv = []string{"no-such-command"} },
 			shimapi.StepExec, unix.ENOENT, true},

@@ -48,6 +48,7 @@ var sentences = map[shimapi.Step]string{
 var userErrnos = []syscall.Errno{
 	unix.ENOENT, unix.EACCES, unix.EPERM, unix.ENOTDIR, unix.EISDIR, unix.ELOOP, unix.ENAMETOOLONG,
 	unix.EROFS, unix.ENOSPC, unix.EDQUOT, unix.ETXTBSY, unix.ENOEXEC, unix.E2BIG, unix.EINVAL,
+	unix.ENXIO,  // a FIFO that nobody reads, a socket
 	unix.EAGAIN, // the user's own limit on processes
 }
 

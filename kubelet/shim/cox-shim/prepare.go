@@ -91,7 +91,7 @@ func (p *prepared) open(i int, step shimapi.Step, s shimapi.Stream, flags int) *
 		path, flags = os.DevNull, unix.O_RDWR
 	}
 	const newFileMode = 0o666 // the umask takes the rest
-	fd, err := retryEINTR(func() (int, error) { return unix.Open(path, flags|unix.O_CLOEXEC, newFileMode) })
+	fd, err := openNow(path, flags|unix.O_CLOEXEC, newFileMode)
 	if err != nil {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(p.dir, path)
@@ -100,6 +100,21 @@ func (p *prepared) open(i int, step shimapi.Step, s shimapi.Stream, flags int) *
 	}
 	p.stdio[i] = os.NewFile(uintptr(fd), path)
 	return nil
+}
+
+// openNow opens an output without waiting: a FIFO that nobody reads is an error at once (ENXIO), not a
+// start that hangs. A file server that wants its lease on the file back is waited for.
+func openNow(path string, flags int, mode uint32) (int, error) {
+	if flags&unix.O_ACCMODE == unix.O_WRONLY {
+		fd, err := retryEINTR(func() (int, error) { return unix.Open(path, flags|unix.O_NONBLOCK, mode) })
+		if err == nil {
+			err = unix.SetNonblock(fd, false)
+		}
+		if !errors.Is(err, unix.EAGAIN) {
+			return fd, err
+		}
+	}
+	return retryEINTR(func() (int, error) { return unix.Open(path, flags, mode) })
 }
 
 // openPipes makes the pipes as the user, so that /dev/stdout can be opened by its owner.
