@@ -14,6 +14,21 @@ import (
 	"github.com/coxswain-hpc/coxswain/api"
 )
 
+// Measure is a number of another part of the process that /metrics shows.
+type Measure struct {
+	Name, Help string
+	// Counter: it only rises. Otherwise it is a gauge.
+	Counter bool
+	Value   func() float64
+}
+
+func (m Measure) collector() prometheus.Collector {
+	if m.Counter {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: m.Name, Help: m.Help}, m.Value)
+	}
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: m.Name, Help: m.Help}, m.Value)
+}
+
 // metrics are the server's own; docs/metrics.md explains each.
 type metrics struct {
 	requests *prometheus.CounterVec
@@ -39,6 +54,9 @@ func newMetrics(registry *prometheus.Registry, s *Server) *metrics {
 		Name: "cox_feed_lag_seconds", Help: "Time since the feed was known to be read to its end.",
 	}, func() float64 { return s.hub.Lag().Seconds() })
 	registry.MustRegister(m.requests, m.seconds, streams, lag)
+	for _, measure := range s.options.Measures {
+		registry.MustRegister(measure.collector())
+	}
 	return m
 }
 

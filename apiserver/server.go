@@ -60,6 +60,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Metrics is where the server's metrics are registered; nil makes a registry.
 	Metrics *prometheus.Registry
+	// Measures are the numbers of other parts of the process that /metrics shows too.
+	Measures []Measure
 	// ClusterName, ServerID and Version say which cluster, server and program this is.
 	ClusterName string
 	ServerID    string

@@ -192,10 +192,11 @@ func (p *serverParts) join(ctx context.Context, s serverFlags, id string, addres
 	if p.mail, err = p.mailLoop(s, meta.ClusterName, log); err != nil {
 		return err
 	}
+	leading := func() bool { _, ok := p.loop.Leading(); return ok }
 	p.api, err = apiserver.New(apiserver.Options{
 		Store: p.store, Explainer: p.loop, Feasibility: p.loop, Authority: ca, Clock: clock.Real{}, Logger: log,
 		ClusterName: meta.ClusterName, ServerID: id, URL: s.url, Version: Version, AllowRootJobs: s.allowRootJobs,
-		Leading: func() bool { _, ok := p.loop.Leading(); return ok },
+		Leading: leading, Measures: loopMeasures(leading, p.loop.Metrics),
 	})
 	return err
 }
