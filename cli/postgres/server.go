@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/internal/nss"
 )
@@ -84,21 +86,22 @@ func (s *Server) identities(ctx context.Context) error {
 	return fmt.Errorf("a user for Postgres, which must not run as root: %w", err)
 }
 
-// prepare makes the folders, the database if there is none, and who may log in.
+// prepare makes the folders, the database if there is none, and who may log in. The outer folder stays
+// ours: where another user can write, a link of his would lead root's hand.
 func (s *Server) prepare(ctx context.Context) error {
-	for _, dir := range []string{s.dir, s.runDir()} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("make the database's folder: %w", err)
-		}
-		if err := os.Lchown(dir, int(s.user.UID), int(s.user.GID)); err != nil {
-			return fmt.Errorf("give the database's folder to %s: %w", s.user.User, err)
-		}
+	const passThrough = 0o711
+	if err := s.own(s.dir, s.self, passThrough); err != nil {
+		return err
+	}
+	if err := s.own(s.runDir(), s.user, 0o700); err != nil {
+		return err
 	}
 	// Peer authentication: the kernel says who connects, and only these two may.
 	ident := fmt.Sprintf("cox %s %s\ncox %s %s\n", s.self.User, role, s.user.User, role)
 	for name, text := range map[string]string{"hba.conf": "local all all peer map=cox\n", "ident.conf": ident} {
-		if err := s.write(name, text); err != nil {
-			return err
+		const everybodyReads = 0o644
+		if err := renameio.WriteFile(s.path(name), []byte(text), everybodyReads); err != nil {
+			return fmt.Errorf("configure the database: %w", err)
 		}
 	}
 	if dataVersion(s.dataDir()) != 0 {
@@ -107,12 +110,16 @@ func (s *Server) prepare(ctx context.Context) error {
 	return s.initdb(ctx)
 }
 
-func (s *Server) write(name, text string) error {
-	if err := os.WriteFile(s.path(name), []byte(text), 0o600); err != nil {
-		return fmt.Errorf("configure the database: %w", err)
+// own makes a folder of somebody's, or makes it his.
+func (s *Server) own(dir string, owner api.Identity, mode fs.FileMode) error {
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return fmt.Errorf("make the database's folder: %w", err)
 	}
-	if err := os.Lchown(s.path(name), int(s.user.UID), int(s.user.GID)); err != nil {
-		return fmt.Errorf("configure the database: %w", err)
+	if err := os.Lchown(dir, int(owner.UID), int(owner.GID)); err != nil {
+		return fmt.Errorf("give the database's folder to %s: %w", owner.User, err)
+	}
+	if err := os.Chmod(dir, mode); err != nil {
+		return fmt.Errorf("close the database's folder: %w", err)
 	}
 	return nil
 }
@@ -122,6 +129,9 @@ func (s *Server) initdb(ctx context.Context) error {
 	next := s.dataDir() + ".new"
 	if err := os.RemoveAll(next); err != nil {
 		return fmt.Errorf("make the database: %w", err)
+	}
+	if err := s.own(next, s.user, 0o700); err != nil {
+		return err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"), "--pgdata="+next, "--username="+role,
 		"--auth-local=peer", "--auth-host=reject", "--encoding=UTF8", "--locale=C", "--no-instructions")

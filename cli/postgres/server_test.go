@@ -97,3 +97,24 @@ func TestPathTooLongForASocket(t *testing.T) {
 	_, err := postgres.Open(t.Context(), "/tmp/"+string(make([]byte, 100)))
 	require.ErrorContains(t, err, "too long for a Unix socket")
 }
+
+// TestRootWritesNothingWhereTheDatabasesUserCan: else a link of that user would lead root's hand.
+func TestRootWritesNothingWhereTheDatabasesUserCan(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	precious := filepath.Join(t.TempDir(), "precious")
+	require.NoError(t, os.WriteFile(precious, []byte("kept"), 0o600))
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	require.NoError(t, os.Symlink(precious, filepath.Join(dir, "hba.conf")))
+	_, err := postgres.Open(t.Context(), dir)
+	require.NoError(t, err)
+	text, err := os.ReadFile(precious)
+	require.NoError(t, err)
+	require.Equal(t, "kept", string(text))
+	info, err := os.Stat(dir)
+	require.NoError(t, err)
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	require.True(t, ok)
+	require.EqualValues(t, os.Getuid(), stat.Uid)
+	require.Zero(t, info.Mode().Perm()&0o022)
+}
