@@ -22,6 +22,11 @@ const (
 	// bodyTimeout bounds reading a body; it must be longer than any handler, because the deadline
 	// stays on the connection until the answer is written.
 	bodyTimeout = 2 * time.Minute
+	// operationMax bounds a handler: a database that hangs gives no error by itself, and whoever waits
+	// is told that it is away.
+	operationMax = 30 * time.Second
+	// identifyMax bounds finding out who calls.
+	identifyMax = 10 * time.Second
 )
 
 // reply is an answer with a JSON body.
@@ -85,6 +90,8 @@ func handle[I, O any](s *Server, op huma.Operation, do func(context.Context, *I)
 	}
 	op.Middlewares = huma.Middlewares{s.authorise(op.OperationID)}
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		ctx, cancel := context.WithTimeout(ctx, operationMax)
+		defer cancel()
 		out, err := do(ctx, in)
 		if err != nil {
 			p := problemOf(err)
@@ -134,8 +141,10 @@ func authErrorOf(ctx context.Context) error {
 // operation asks who the caller is.
 func (s *Server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller, err := s.authn.Authenticate(r)
 		ctx := r.Context()
+		bounded, cancel := context.WithTimeout(ctx, identifyMax)
+		caller, err := s.authn.Authenticate(r.WithContext(bounded))
+		cancel()
 		if err != nil {
 			ctx = context.WithValue(ctx, authErrorKey{}, err)
 		} else {

@@ -48,12 +48,14 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	sub, err := s.hub.Subscribe(r.Context())
+	begin, cancel := context.WithTimeout(r.Context(), operationMax)
+	defer cancel()
+	sub, err := s.hub.Subscribe(begin)
 	if err != nil {
 		return err
 	}
 	defer sub.Close()
-	touched, next, err := feedSource{s.store}.Next(r.Context(), cursor)
+	touched, next, err := feedSource{s.store}.Next(begin, cursor)
 	if err != nil {
 		return err
 	}
