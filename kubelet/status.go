@@ -33,6 +33,9 @@ const (
 const (
 	// inspectEvery is how often inventory and disk are looked at.
 	inspectEvery = 30 * time.Second
+	// statusLooks is after how many looks the status is said again, changed or not: an older one may have
+	// come to the store behind it, by way of a server that stood still (sim, seed 44).
+	statusLooks = 20
 	// stateFreeMin is the space that the state directory needs: the records of a node full of pods.
 	stateFreeMin = 64 << 20
 )
@@ -100,7 +103,7 @@ func (a *agent) limitsMissing(info cgroup.Info) {
 
 // inspect looks at the machine from time to time.
 func (a *agent) inspect(ctx context.Context) {
-	for clock.Sleep(ctx, a.clock, inspectEvery) == nil {
+	for looks := 1; clock.Sleep(ctx, a.clock, inspectEvery) == nil; looks++ {
 		inventory, err := a.detect(ctx)
 		if err != nil {
 			a.log.Error("the inventory can't be read", slog.Any("error", err))
@@ -108,6 +111,7 @@ func (a *agent) inspect(ctx context.Context) {
 		}
 		a.post(func() {
 			a.inventory(inventory)
+			a.dirty = a.dirty || looks%statusLooks == 0
 			a.checkDisk()
 			a.checkNames()
 		})
