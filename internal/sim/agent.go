@@ -68,6 +68,17 @@ func (a *agent) begin() {
 	m.seenBoot = m.bootID
 	a.dial()
 	a.settle()
+	a.repeatStatus()
+}
+
+// statusEvery is how often the status is said again, changed or not.
+const statusEvery = 10 * time.Minute
+
+func (a *agent) repeatStatus() {
+	a.later(statusEvery, func() {
+		a.dirty = true
+		a.repeatStatus()
+	})
 }
 
 // readopt takes one pod back.

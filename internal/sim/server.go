@@ -128,14 +128,14 @@ func (v *server) faultyStore() *memstore.Faulty {
 			if op == memstore.OpCommit && v.inStep && !s.healed && percent(v.rng, s.plan.PauseInCommit) {
 				v.standStill()
 			}
-			v.takeTime(life)
+			v.takeTime(op, life)
 			if !s.healed && percent(v.rng, s.plan.StoreError) {
 				return api.Errorf(api.CodeUnavailable, "the database can't be reached for a moment")
 			}
 			return unreachable()
 		},
 		After: func(op memstore.Op) error {
-			v.takeTime(life)
+			v.takeTime(op, life)
 			if !s.healed && percent(v.rng, s.plan.LostAnswer) {
 				s.note("server %s loses the answer to %s", v.name(), op)
 				s.count("lost answer to " + string(op))
@@ -158,9 +158,20 @@ func (v *server) standStill() {
 // slowMax is the longest that one call of a slow store takes.
 const slowMax = 100 * time.Millisecond
 
+// ofLoop says whether a call is one of the loop's; the streams' calls are not interrupted.
+func ofLoop(op memstore.Op) bool {
+	switch op {
+	case memstore.OpLoad, memstore.OpChanges, memstore.OpCommit, memstore.OpJobs, memstore.OpTakeIDs, memstore.OpLeases:
+		return true
+	case memstore.OpLeader, memstore.OpTakeOver, memstore.OpRenew, memstore.OpFeed, memstore.OpNode,
+		memstore.OpReport, memstore.OpRead, memstore.OpWish:
+	}
+	return false
+}
+
 // takeTime lets the world go on while a step waits for the store: what the step has read grows old.
-func (v *server) takeTime(life int) {
-	if !v.inStep || v.waits || v.life != life || v.sim.healed || !percent(v.rng, v.sim.plan.SlowStore) {
+func (v *server) takeTime(op memstore.Op, life int) {
+	if !v.inStep || !ofLoop(op) || v.waits || v.life != life || v.sim.healed || !percent(v.rng, v.sim.plan.SlowStore) {
 		return
 	}
 	v.waits, v.stoodStill = true, true
