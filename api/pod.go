@@ -33,6 +33,18 @@ type Pod struct {
 	Exit *PodExit `json:"exit,omitempty"`
 }
 
+// NeverRan says of an attempt that ended that it did so before the user's program was started: the next
+// attempt is the first run, and no restart.
+func (p Pod) NeverRan() bool {
+	switch p.State {
+	case PodRefused, PodStartFailed, PodPreempted:
+		return p.StartedAt == nil
+	case PodBound, PodRunning, PodCompleted, PodFailed, PodTimeout, PodOutOfMemory, PodCancelled,
+		PodNodeFailed, PodShimLost:
+	}
+	return false
+}
+
 // Live says whether the pod still holds its resources in the leader's books.
 func (p Pod) Live() bool { return p.ReleasedAt == nil }
 

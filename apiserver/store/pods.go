@@ -43,10 +43,40 @@ func (s *Store) NodePods(ctx context.Context, node string) ([]api.PodAssignment,
 		return nil, interpretError(what("read the pods of node %s", node), err)
 	}
 	out := make([]api.PodAssignment, len(rows))
+	earlier := map[api.Instance]*api.PodAssignment{}
 	for i, r := range rows {
 		out[i] = assignmentOf(db.AssignmentsByKeysRow(r)).PodAssignment
+		noteEarlier(earlier, &out[i], false)
 	}
-	return out, nil
+	return out, interpretError("read earlier attempts", countRestarts(ctx, s.q, earlier))
+}
+
+// noteEarlier picks the pods that have earlier attempts; of a pod that is over nobody asks for them.
+func noteEarlier(list map[api.Instance]*api.PodAssignment, a *api.PodAssignment, released bool) {
+	if a.Key.Attempt > 1 && !released {
+		list[a.Key.Instance] = a
+	}
+}
+
+// countRestarts takes off the attempts in which the user's program was never started. Most pods have
+// no earlier attempt, and then nothing is read.
+func countRestarts(ctx context.Context, q *db.Queries, list map[api.Instance]*api.PodAssignment) error {
+	var keys []api.PodKey
+	for instance, a := range list {
+		for n := int32(1); n < a.Key.Attempt; n++ {
+			keys = append(keys, api.PodKey{Instance: instance, Attempt: n})
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	pods, err := podsByKeys(ctx, q, keys)
+	for _, p := range pods {
+		if p.NeverRan() {
+			list[p.Key.Instance].Restarts--
+		}
+	}
+	return err
 }
 
 // Assignments reads pods as their nodes need them, released ones too.
@@ -59,10 +89,12 @@ func (s *Store) Assignments(ctx context.Context, keys []api.PodKey) ([]api.NodeA
 		return nil, interpretError("read pods for their nodes", err)
 	}
 	out := make([]api.NodeAssignment, len(rows))
+	earlier := map[api.Instance]*api.PodAssignment{}
 	for i, r := range rows {
 		out[i] = assignmentOf(r)
+		noteEarlier(earlier, &out[i].PodAssignment, out[i].Released)
 	}
-	return out, nil
+	return out, interpretError("read earlier attempts", countRestarts(ctx, s.q, earlier))
 }
 
 func assignmentOf(r db.AssignmentsByKeysRow) api.NodeAssignment {

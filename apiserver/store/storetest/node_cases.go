@@ -134,6 +134,30 @@ func assignments(b *bench) {
 	require.Equal(b.t, int64(7200), all[0].TimeLimitSeconds)
 }
 
+// restarts: an attempt in which the user's program was never started is none, so that output is not
+// appended to a file of another job.
+func restarts(b *bench) {
+	job, term := b.submit(""), b.lead()
+	b.node("n1")
+	for n, state := range []api.PodState{api.PodRefused, api.PodNodeFailed, api.PodStartFailed} {
+		k := key(job.ID, api.NoIndex, int32(n)+1)
+		b.bound(term, k, "n1")
+		u := b.unit(job.ID)
+		u.Ends = []api.PodEnd{{Key: k, Event: api.PodEvent{State: state, At: noon}}}
+		u.Releases = []api.PodKey{k}
+		b.commitAll(term, u)
+	}
+	k := key(job.ID, api.NoIndex, 4)
+	b.bound(term, k, "n1")
+	list, err := b.NodePods(b.ctx, "n1")
+	b.ok(err)
+	require.Len(b.t, list, 1)
+	require.EqualValues(b.t, 1, list[0].Restarts)
+	all, err := b.Assignments(b.ctx, []api.PodKey{k})
+	b.ok(err)
+	require.EqualValues(b.t, 1, all[0].Restarts)
+}
+
 func templates(b *bench) {
 	job, term := b.submit("10-50:10"), b.lead()
 	b.node("n1")

@@ -128,6 +128,7 @@ func cases() []testCase {
 		{"a batch of reports about one pod", reportsFold},
 		{"completed ordinals", completedOrdinals},
 		{"what a node is told", assignments},
+		{"restarts are counted from the first run", restarts},
 		{"templates", templates},
 		{"nodes report", nodesReport},
 		{"leases", leases},

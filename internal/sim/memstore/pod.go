@@ -45,10 +45,21 @@ func (s *Store) assignment(key api.PodKey) api.NodeAssignment {
 		PodAssignment: api.PodAssignment{
 			Key: p.Key, Ordinal: p.Ordinal, TaskID: p.TaskID, Role: p.Role, Class: p.Class,
 			Resources: p.Resources, CPUs: p.CPUs, TimeLimitSeconds: p.TimeLimitSeconds, State: p.State,
-			Stop: p.Stop, Restarts: p.Key.Attempt - 1,
+			Stop: p.Stop, Restarts: s.restarts(p.Key),
 			Template: fmt.Sprintf("%d.%d.%d", key.Owner, role, job.Generation),
 		},
 	}
+}
+
+// restarts counts the earlier attempts in which the user's program was started.
+func (s *Store) restarts(key api.PodKey) int32 {
+	n := key.Attempt - 1
+	for earlier := int32(1); earlier < key.Attempt; earlier++ {
+		if p, has := s.pods[api.PodKey{Instance: key.Instance, Attempt: earlier}]; has && p.NeverRan() {
+			n--
+		}
+	}
+	return n
 }
 
 // Template returns what the pods of a job's role share; an older name gives that of today.
