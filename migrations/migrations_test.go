@@ -3,6 +3,7 @@ package migrations
 import (
 	"context"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -73,27 +74,34 @@ func applied(t *testing.T, dsn string) (n int64) {
 	return n
 }
 
-// later is a program that knows some more steps.
-func later(t *testing.T, steps ...string) fs.FS {
+// later is a program that knows some more steps than ours, and the version of the last one.
+func later(t *testing.T, steps int) (all fstest.MapFS, version int) {
 	t.Helper()
-	all := fstest.MapFS{}
-	first, err := files.ReadFile("0001_init.sql")
+	all = fstest.MapFS{}
+	today, err := fs.Glob(files, "*.sql")
 	require.NoError(t, err)
-	all["0001_init.sql"] = &fstest.MapFile{Data: first}
-	for _, name := range steps {
-		all[name] = &fstest.MapFile{Data: []byte("-- +goose Up\nSELECT 1;\n")}
+	for _, name := range today {
+		text, err := files.ReadFile(name)
+		require.NoError(t, err)
+		all[name] = &fstest.MapFile{Data: text}
 	}
-	return all
+	for i := range steps {
+		version = len(today) + i + 1
+		all[fmt.Sprintf("%04d_later.sql", version)] = &fstest.MapFile{Data: []byte("-- +goose Up\nSELECT 1;\n")}
+	}
+	return all, version
 }
 
 func TestNewerSchema(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.New(t, Up)
-	require.NoError(t, up(t.Context(), dsn, later(t, "0002_a.sql")))
+	next, _ := later(t, 1)
+	require.NoError(t, up(t.Context(), dsn, next))
 	require.NoError(t, Up(t.Context(), dsn), "one version ahead is a rolling upgrade")
 
-	require.NoError(t, up(t.Context(), dsn, later(t, "0002_a.sql", "0003_b.sql")))
+	afterNext, version := later(t, 2)
+	require.NoError(t, up(t.Context(), dsn, afterNext))
 	err := Up(t.Context(), dsn)
 	require.Equal(t, api.CodeUnsupported, api.CodeOf(err), "%v", err)
-	require.ErrorContains(t, err, "schema version 3")
+	require.ErrorContains(t, err, fmt.Sprintf("schema version %d", version))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/apiserver/store"
+	"github.com/coxswain-hpc/coxswain/internal/pgtest"
 )
 
 // writer is a transaction that writes the feed by hand, so that a test decides when it commits.
@@ -192,9 +193,11 @@ func TestFeedGoneAndBadCursors(t *testing.T) {
 	require.NotEmpty(t, page.Cursor.Snapshot)
 }
 
+// It has a server of its own: transactions of other databases in the cursor make it more careful.
 func TestKeeperDropsOldFeed(t *testing.T) {
 	t.Parallel()
-	s, dsn := openDSN(t)
+	dsn := pgtest.Start(t, pgtest.Options{}).DSN("postgres")
+	s := connect(t, dsn)
 	ctx := t.Context()
 	require.NoError(t, s.RunKeeper(ctx, noon))
 	require.NoError(t, s.RunKeeper(ctx, noon), "it is idempotent")
