@@ -87,7 +87,7 @@ func (s *Server) mayJoin(ctx context.Context, name string) error {
 	}
 	if node.Status.State != api.NodeDown {
 		return api.Errorf(api.CodeExists,
-			"a node %s is in the cluster and %s; give this kubelet another name (--name), or, "+
+			"a node %s is in the cluster and %s; give this kubelet another name (--node), or, "+
 				"if this machine replaces it, run `cox node delete %s` first", name, node.Status.State, name)
 	}
 	return nil

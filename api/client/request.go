@@ -25,6 +25,8 @@ const (
 	responseBytesMax = 256 << 20 // a page of jobs is far below; a broken server must not fill us up
 	retryPauseMin    = 50 * time.Millisecond
 	retryPauseMax    = 2 * time.Second
+	// slowAfter is how long an answer may take before the caller is told that it is waited for.
+	slowAfter = 3 * time.Second
 )
 
 // request is one call of the API.
@@ -91,7 +93,9 @@ func (c *Client) once(ctx context.Context, r request, body []byte) error {
 	if err != nil {
 		return err
 	}
+	answered := c.tellSlow()
 	res, err := c.http.Do(req)
+	answered()
 	if err != nil {
 		return c.transportError(ctx, err)
 	}
@@ -109,6 +113,25 @@ func (c *Client) once(ctx context.Context, r request, body []byte) error {
 		return api.Errorf(api.CodeUnavailable, "the answer of %s to %s %s broke off: %w", c.server, r.method, r.path, err)
 	}
 	return nil
+}
+
+// tellSlow tells the caller when an answer takes long, until the returned function is called.
+func (c *Client) tellSlow() (answered func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	timer := c.clock.NewTimer(slowAfter)
+	go func() {
+		defer close(ended)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			c.notify(fmt.Sprintf("waiting for the server: no answer for %s", slowAfter))
+		case <-done:
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
 }
 
 func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.Request, error) {

@@ -75,7 +75,10 @@ func ownCluster(t *testing.T, o cluster.Options) *cluster.Cluster {
 // removeGroups removes the empty roots that a cluster leaves in the cgroup hierarchies.
 func removeGroups(dir string) {
 	sum := sha256.Sum256([]byte(dir))
-	name := "cox-" + hex.EncodeToString(sum[:4])
+	removeNamed("cox-" + hex.EncodeToString(sum[:4]))
+}
+
+func removeNamed(name string) {
 	for _, pattern := range []string{"/sys/fs/cgroup/" + name, "/sys/fs/cgroup/*/" + name} {
 		roots, _ := filepath.Glob(pattern)
 		for _, root := range roots {
