@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/apiserver/store/internal/db"
 )
@@ -19,6 +21,9 @@ type noun[N, S any] struct {
 	update func(context.Context, *db.Queries, string, S, int64) (N, error)
 	remove func(context.Context, *db.Queries, string) (int64, error)
 	touch  func(*api.Touched, string)
+	// among checks a spec beside its fellows, in a serializable transaction with the change; nil for
+	// nouns that stand for themselves.
+	among func(ctx context.Context, q *db.Queries, name string, spec S) error
 }
 
 // page reads nouns by name, after a name.
@@ -52,8 +57,18 @@ func (n noun[N, S]) absent(name string) error {
 func (n noun[N, S]) put(
 	ctx context.Context, s *Store, name string, generation int64, spec S, now time.Time,
 ) (out N, err error) {
-	err = s.write(ctx, what("put %s %s", n.kind, name), now, func(q *db.Queries, touched *api.Touched) error {
+	options := pgx.TxOptions{}
+	if n.among != nil {
+		options.IsoLevel = pgx.Serializable
+	}
+	doing := what("put %s %s", n.kind, name)
+	err = s.writeWith(ctx, doing, options, now, func(q *db.Queries, touched *api.Touched) error {
 		n.touch(touched, name)
+		if n.among != nil {
+			if err := n.among(ctx, q, name, spec); err != nil {
+				return err
+			}
+		}
 		out, err = n.update(ctx, q, name, spec, generation)
 		if !noRows(err) {
 			return err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
@@ -227,6 +228,25 @@ var partitions = noun[api.Partition, api.PartitionSpec]{
 		return q.DeletePartition(ctx, name)
 	},
 	touch: func(t *api.Touched, name string) { t.Partitions = append(t.Partitions, name) },
+	among: oneDefault,
+}
+
+// oneDefault: at most one partition is the default.
+func oneDefault(ctx context.Context, q *db.Queries, name string, spec api.PartitionSpec) error {
+	if !spec.Default {
+		return nil
+	}
+	rows, err := q.ListPartitions(ctx, "", policyMax)
+	if err != nil {
+		return fmt.Errorf("read the partitions: %w", err)
+	}
+	for _, row := range rows {
+		if row.Spec.Default && row.Name != name {
+			return api.Errorf(api.CodeConflict,
+				"the partition %s is the default already: make that one ordinary first", row.Name)
+		}
+	}
+	return nil
 }
 
 func partitionsOf(rows []db.Partition) []api.Partition {

@@ -96,3 +96,29 @@ func TestReportsRaceWithStops(t *testing.T) {
 		require.NotNil(t, pods[0].Stop)
 	}
 }
+
+// Admins make each another partition the default at the same time.
+func TestOneDefaultPartition(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	ctx := t.Context()
+	var admins sync.WaitGroup
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		admins.Go(func() {
+			_, err := s.PutPartition(ctx, name, 0, api.PartitionSpec{Default: true}, noon)
+			if code := api.CodeOf(err); err != nil && code != api.CodeConflict {
+				t.Error(err)
+			}
+		})
+	}
+	admins.Wait()
+	list, err := s.ListPartitions(ctx, "", 0)
+	require.NoError(t, err)
+	defaults := 0
+	for _, p := range list {
+		if p.Spec.Default {
+			defaults++
+		}
+	}
+	require.Equal(t, 1, defaults)
+}

@@ -35,8 +35,16 @@ func (s *Store) tx(
 func (s *Store) write(
 	ctx context.Context, doing string, now time.Time, do func(*db.Queries, *api.Touched) error,
 ) error {
+	return s.writeWith(ctx, doing, pgx.TxOptions{}, now, do)
+}
+
+// writeWith is write with a choice of isolation.
+func (s *Store) writeWith(
+	ctx context.Context, doing string, options pgx.TxOptions, now time.Time,
+	do func(*db.Queries, *api.Touched) error,
+) error {
 	var touched api.Touched
-	err := s.tx(ctx, doing, pgx.TxOptions{}, func(q *db.Queries) error {
+	err := s.tx(ctx, doing, options, func(q *db.Queries) error {
 		touched = api.Touched{}
 		if err := do(q, &touched); err != nil || isEmpty(touched) {
 			return err
