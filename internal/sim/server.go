@@ -254,11 +254,11 @@ func (v *server) follow() {
 			return
 		}
 		v.cursor = cursor
+		v.endAll("the server follows the feed anew") // what was missed before the welcomes tell
 	}
 	t, next, err := v.store.Next(v.sim.ctx, v.cursor)
 	if errors.Is(err, api.ErrGone) {
 		v.cursor = api.Cursor{}
-		v.endAll("the feed no longer reaches back")
 		return
 	}
 	if err != nil {
