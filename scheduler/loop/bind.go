@@ -197,6 +197,7 @@ func (l *Loop) bindUnit(now time.Time, j *job, binds []api.Bind) (api.JobCommit,
 		unit.Binds = append(unit.Binds, podOf(rec, b, array.Index(b.Ordinal), now, task, l.elector.term))
 	}
 	unit.Mails = bindMails(rec, unit.Binds)
+	unit.Events = roundedUp(rec, unit.Binds[0], now)
 	ordinals := api.RangesOf(placed...)
 	st := &unit.Status
 	st.Waiting = st.Waiting.Minus(ordinals)
@@ -206,6 +207,25 @@ func (l *Loop) bindUnit(now time.Time, j *job, binds []api.Bind) (api.JobCommit,
 	stamp(&st.EligibleAt, now)
 	stamp(&st.StartedAt, now)
 	return unit, true
+}
+
+// roundedUp tells, at a job's first start, that its pods get more CPUs than were asked for.
+func roundedUp(rec api.JobRecord, p api.Pod, now time.Time) []api.Event {
+	if rec.Job.Status.StartedAt != nil {
+		return nil
+	}
+	for _, role := range rec.Job.Spec.Roles {
+		asked := role.Template.Main().Requests.CPUMillis
+		if role.Name != p.Role || p.Resources.CPUMillis <= asked {
+			continue
+		}
+		return []api.Event{{
+			At: now, Kind: api.KindJob, Object: rec.Job.ID.String(), Pod: &p.Key, Actor: leader,
+			Message: fmt.Sprintf("asked for %s CPUs and gets %s: whole cores of %s", api.FormatCPUs(asked),
+				api.FormatCPUs(p.Resources.CPUMillis), p.Node),
+		}}
+	}
+	return nil
 }
 
 // stamp sets a time once.

@@ -53,6 +53,8 @@ func (l *Loop) Explain(ctx context.Context, id api.JobID, index int64) (api.Expl
 
 // explainOpen answers from memory about what waits or runs.
 func (l *Loop) explainOpen(id api.JobID, index int64) (api.Explanation, bool, error) {
+	l.explaining.Lock()
+	defer l.explaining.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.world == nil {
@@ -184,7 +186,7 @@ func (l *Loop) feasible(spec api.JobSpec) (api.Cursor, error) {
 	if l.world == nil {
 		return api.Cursor{}, nil
 	}
-	if sentence, impossible := scheduler.Impossible(l.world.view(l.clock.Now()), spec); impossible {
+	if sentence, impossible := scheduler.Impossible(l.world.nodesView(), spec); impossible {
 		return l.world.cursor, api.Errorf(api.CodeImpossible, "%s", sentence)
 	}
 	return api.Cursor{}, nil

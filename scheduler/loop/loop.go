@@ -103,6 +103,9 @@ type Loop struct {
 	refused     bool
 	refusals    int // steps in a row with a refused unit
 
+	// explaining is taken before mu by whoever wants an explanation, which may cost a cycle: however many
+	// ask, the loop waits for one of them at a time.
+	explaining sync.Mutex
 	// mu guards world (its content too), metrics and leadTerm against Explain and its like. The
 	// stepping goroutine alone writes them, so it may read without.
 	mu       sync.Mutex

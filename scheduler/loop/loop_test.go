@@ -348,6 +348,30 @@ func TestTheStoredMessageFollowsTheDependencyThatIsOpen(t *testing.T) {
 	require.Equal(t, "waits for job 2 to end", b.store.job(3).Job.Status.Message)
 }
 
+func TestWholeCoresAreToldInTheJobsRecord(t *testing.T) {
+	t.Parallel()
+	b := setup(t, "n1")
+	node := b.store.nodes["n1"]
+	for i := range node.Status.Inventory.Topology {
+		node.Status.Inventory.Topology[i].Core = i / 2
+	}
+	b.store.submit(1, nil)
+	b.store.submit(2, func(r *api.JobRecord) { // two CPUs are a core
+		c := &r.Job.Spec.Roles[0].Template.Containers[0]
+		c.Requests.CPUMillis, c.Limits.CPUMillis = 2000, 2000
+	})
+	b.step()
+	var told []string
+	for _, c := range b.store.commits {
+		for _, u := range c.Jobs {
+			for _, e := range u.Events {
+				told = append(told, e.Object+": "+e.Message)
+			}
+		}
+	}
+	require.Equal(t, []string{"1: asked for 1 CPUs and gets 2: whole cores of n1"}, told)
+}
+
 func TestSingletonWaitsForNamesakes(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "n1")

@@ -320,7 +320,15 @@ func (w *world) queue(now time.Time) []*scheduler.Job {
 
 // view is the world as the scheduler sees it.
 func (w *world) view(now time.Time) scheduler.View {
-	v := scheduler.View{Jobs: w.queue(now), Partitions: w.partitions, QOS: w.qos}
+	v := w.nodesView()
+	v.Jobs = w.queue(now)
+	return v
+}
+
+// nodesView is the world without its jobs, for questions that don't depend on them: there may be very
+// many.
+func (w *world) nodesView() scheduler.View {
+	v := scheduler.View{Partitions: w.partitions, QOS: w.qos}
 	if w.names == nil {
 		w.names = slices.Sorted(maps.Keys(w.nodes))
 	}
