@@ -146,7 +146,8 @@ func (a *agent) later(d time.Duration, f func()) {
 func (a *agent) settle() {
 	in := reconcile.Input{
 		Desired: a.desired, Lost: a.lostPods, Pods: make(map[api.PodKey]reconcile.Pod, len(a.pods)),
-		Allocatable: a.machine.allocatable(), Topology: a.machine.status().Inventory.Topology, Now: a.machine.clock.Now(),
+		Allocatable: a.machine.allocatable(), Topology: a.machine.status().Inventory.Topology,
+		Now: a.machine.clock.Now(),
 	}
 	for key, p := range a.pods {
 		in.Pods[key] = p.Pod
@@ -213,7 +214,9 @@ func reportOf(key api.PodKey, e exit, stop *api.PodStop) api.PodReport {
 	started := e.startedAt
 	return api.PodReport{
 		Key: key, State: e.state, At: e.endedAt, StartedAt: &started,
-		Exit: &api.PodExit{Code: e.code, Reason: reason, Usage: api.Usage{ElapsedSeconds: e.endedAt.Sub(started).Seconds()}},
+		Exit: &api.PodExit{
+			Code: e.code, Reason: reason, Usage: api.Usage{ElapsedSeconds: e.endedAt.Sub(started).Seconds()},
+		},
 	}
 }
 

@@ -33,7 +33,8 @@ func newChecker(s *Sim) *checker {
 	return &checker{
 		sim: s, jobs: map[api.JobID]api.JobRecord{}, pods: map[api.PodKey]api.Pod{},
 		live: map[api.Instance]api.PodKey{}, liveOf: map[api.JobID]map[api.PodKey]bool{},
-		nodes: map[string]api.Node{}, renewed: map[string]time.Duration{}, used: map[string]api.Resources{}, owners: map[string]map[int64]api.PodKey{}, touched: map[api.JobID]bool{},
+		nodes: map[string]api.Node{}, renewed: map[string]time.Duration{},
+		used: map[string]api.Resources{}, owners: map[string]map[int64]api.PodKey{}, touched: map[api.JobID]bool{},
 	}
 }
 

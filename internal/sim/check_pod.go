@@ -42,7 +42,8 @@ func (c *checker) PodChanged(before, after api.Pod, term int64) {
 		c.sim.note("pod %s: bound to %s by term %d", after.Key, after.Node, term)
 		c.bound(after, term)
 	} else {
-		c.sim.note("pod %s: %s→%s stop=%t released=%t", after.Key, before.State, after.State, after.Stop != nil, !after.Live())
+		c.sim.note("pod %s: %s→%s stop=%t released=%t", after.Key, before.State, after.State, after.Stop != nil,
+			!after.Live())
 		c.stepped(before, after)
 	}
 	c.pods[after.Key] = after
@@ -87,7 +88,8 @@ func (c *checker) take(p api.Pod) {
 		c.sim.fail("node %s is over its capacity with %s: %+v", p.Node, p.Key, c.used[p.Node])
 	}
 	if n.Status.State != api.NodeReady || n.Spec.Unschedulable {
-		c.sim.fail("pod %s is bound to %s, which is %s and unschedulable=%t", p.Key, p.Node, n.Status.State, n.Spec.Unschedulable)
+		c.sim.fail("pod %s is bound to %s, which is %s and unschedulable=%t", p.Key, p.Node, n.Status.State,
+			n.Spec.Unschedulable)
 	}
 	if c.owners[p.Node] == nil {
 		c.owners[p.Node] = map[int64]api.PodKey{}

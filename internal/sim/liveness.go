@@ -40,7 +40,8 @@ func (s *Sim) unrest() error {
 	jobs, pods := s.store.Everything()
 	for _, j := range jobs {
 		if !j.Job.Status.State.Ended() {
-			return fmt.Errorf("job %d is %s (%s): %s", j.Job.ID, j.Job.Status.State, j.Job.Status.Reason, j.Job.Status.Message)
+			st := j.Job.Status
+			return fmt.Errorf("job %d is %s (%s): %s", j.Job.ID, st.State, st.Reason, st.Message)
 		}
 	}
 	for _, p := range pods {
@@ -77,7 +78,8 @@ func (s *Sim) feasible(j api.Job) bool {
 	need := j.Spec.Roles[0].Template.Main().Requests
 	var places int64
 	for _, m := range s.machines {
-		if len(j.Spec.NodeNames) > 0 && !slices.Contains(j.Spec.NodeNames, m.name) || slices.Contains(j.Spec.ExcludedNodes, m.name) {
+		named := len(j.Spec.NodeNames) == 0 || slices.Contains(j.Spec.NodeNames, m.name)
+		if !named || slices.Contains(j.Spec.ExcludedNodes, m.name) {
 			continue
 		}
 		have := m.whole()

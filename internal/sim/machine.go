@@ -43,8 +43,9 @@ type record struct {
 func newMachine(s *Sim, id int) *machine {
 	name := fmt.Sprintf("n%d", id)
 	return &machine{
-		sim: s, name: name, rng: s.source("machine " + name), clock: simClock{engine: &s.engine}, cpus: s.plan.NodeCPUs,
-		offered: s.plan.NodeCPUs, records: map[api.PodKey]record{}, exits: map[api.PodKey]exit{}, procs: map[api.PodKey]*process{},
+		sim: s, name: name, rng: s.source("machine " + name), clock: simClock{engine: &s.engine},
+		cpus: s.plan.NodeCPUs, offered: s.plan.NodeCPUs,
+		records: map[api.PodKey]record{}, exits: map[api.PodKey]exit{}, procs: map[api.PodKey]*process{},
 	}
 }
 

@@ -45,15 +45,16 @@ func drawPlan(r *rand.Rand) Plan {
 	}
 	p.JobsMax = jobsFor(p)
 	for _, mean := range []*time.Duration{
-		&p.ServerCrash, &p.ServerPause, &p.StoreOutage, &p.StoreCut, &p.Partition, &p.Break, &p.Flap, &p.KubeletCrash,
-		&p.Reboot, &p.NodeDeath, &p.ShimLost, &p.DropFeed, &p.Drain, &p.Offer, &p.Shut,
+		&p.ServerCrash, &p.ServerPause, &p.StoreOutage, &p.StoreCut, &p.Partition, &p.Break, &p.Flap,
+		&p.KubeletCrash, &p.Reboot, &p.NodeDeath, &p.ShimLost, &p.DropFeed, &p.Drain, &p.Offer, &p.Shut,
 	} {
 		if r.IntN(2) == 0 {
 			*mean = time.Duration(20+r.IntN(200)) * time.Second
 		}
 	}
 	for _, chance := range []*int{
-		&p.LostAnswer, &p.StoreError, &p.PauseInCommit, &p.LostBell, &p.SlowStore, &p.StartFails, &p.StartDelays, &p.LostCheckpoint,
+		&p.LostAnswer, &p.StoreError, &p.PauseInCommit, &p.LostBell, &p.SlowStore, &p.StartFails, &p.StartDelays,
+		&p.LostCheckpoint,
 	} {
 		if r.IntN(2) == 0 {
 			*chance = 1 + r.IntN(15)

@@ -47,7 +47,8 @@ func TestSim(t *testing.T) {
 			t.Parallel()
 			r := sim.Run(t.Context(), sim.Options{Seed: seed, Trace: traceFile(t)})
 			if r.Err != nil {
-				t.Fatalf("%s\nplan %s\nseed %d: %v\nreplay it: make sim SEED=%d", strings.Join(r.Trace, "\n"), r.Plan, seed, r.Err, seed)
+				t.Fatalf("%s\nplan %s\nseed %d: %v\nreplay it: make sim SEED=%d", strings.Join(r.Trace, "\n"), r.Plan,
+					seed, r.Err, seed)
 			}
 			t.Logf("%s of the cluster, %d events, %+v", r.Took, r.Events, r.Stats)
 			mu.Lock()

@@ -95,8 +95,8 @@ func (u *users) submit(p api.SubmitParams) {
 		retry()
 		return
 	}
-	u.sim.note("job %d is submitted (again: %t): %s array=%q cpus=%d deps=%d", job.ID, existed, job.Spec.Name,
-		job.Spec.Array, job.Spec.Roles[0].Template.Main().Requests.CPUMillis/api.MillisPerCPU, len(job.Spec.Dependencies))
+	u.sim.note("job %d is submitted (again: %t): %s array=%q cpus=%d deps=%v", job.ID, existed, job.Spec.Name,
+		job.Spec.Array, job.Spec.Roles[0].Template.Main().Requests.CPUMillis/api.MillisPerCPU, job.Spec.Dependencies)
 	u.sim.count("submit")
 	u.jobs, u.size[job.ID] = append(u.jobs, job.ID), p.Size
 }
@@ -106,7 +106,8 @@ func (u *users) draw() api.JobSubmit {
 	u.seq++
 	r, plan := u.rng, u.sim.plan
 	spec := api.JobSpec{
-		Name: fmt.Sprintf("job%d", r.IntN(5)), Account: api.DefaultName, Partition: api.DefaultName, QOS: api.DefaultName,
+		Name: fmt.Sprintf("job%d", r.IntN(5)), Account: api.DefaultName,
+		Partition: api.DefaultName, QOS: api.DefaultName,
 		Owner:            api.Identity{User: []string{"ada", "bob"}[r.IntN(2)], UID: 2000, GID: 2000},
 		TimeLimitSeconds: int64(1 + r.IntN(3*plan.JobSeconds)), GraceSeconds: int64(r.IntN(20)),
 		NoRequeue: r.IntN(5) == 0, Exclusive: r.IntN(15) == 0, Hold: r.IntN(20) == 0,
@@ -173,9 +174,8 @@ func (u *users) dependencies() (out []api.Dependency) {
 		api.DependencyAfterCorr, api.DependencySingleton,
 	}
 	for range 1 + u.rng.IntN(2) {
-		d := api.Dependency{
-			Kind: kinds[u.rng.IntN(len(kinds))], On: u.jobs[len(u.jobs)-1-u.rng.IntN(min(len(u.jobs), 6))], OnIndex: api.NoIndex,
-		}
+		d := api.Dependency{Kind: kinds[u.rng.IntN(len(kinds))], OnIndex: api.NoIndex}
+		d.On = u.jobs[len(u.jobs)-1-u.rng.IntN(min(len(u.jobs), 6))]
 		switch {
 		case d.Kind == api.DependencySingleton:
 			d.On = 0
@@ -239,11 +239,16 @@ var wishes = []struct { //nolint:gochecknoglobals // a table
 		return v.store.HoldIndices(u.sim.ctx, id, some, len(some) > 0, u.now())
 	}},
 	{"hold", edit(func(_ *users, s *api.JobSpec) { s.Hold = !s.Hold })},
-	{"time limit", edit(func(u *users, s *api.JobSpec) { s.TimeLimitSeconds = int64(1 + u.rng.IntN(3*u.sim.plan.JobSeconds)) })},
+	{"time limit", edit(func(u *users, s *api.JobSpec) {
+		s.TimeLimitSeconds = int64(1 + u.rng.IntN(3*u.sim.plan.JobSeconds))
+	})},
 	{"nice", edit(func(u *users, s *api.JobSpec) { s.Nice = int64(u.rng.IntN(100)) })},
 	{"comment", edit(func(_ *users, s *api.JobSpec) { s.Comment = "changed" })},
 	{"exclude", edit(func(u *users, s *api.JobSpec) { s.ExcludedNodes = []string{u.sim.someNode(u.rng)} })},
-	{"begin", edit(func(u *users, s *api.JobSpec) { at := u.now().Add(upTo(u.rng, time.Minute)); s.BeginAt = &at })},
+	{"begin", edit(func(u *users, s *api.JobSpec) {
+		at := u.now().Add(upTo(u.rng, time.Minute))
+		s.BeginAt = &at
+	})},
 	{"exclusive", edit(func(_ *users, s *api.JobSpec) { s.Exclusive = !s.Exclusive })},
 	{"signal", func(u *users, v *server, id api.JobID, _ api.Ranges) error { return u.signal(v, id) }},
 }
@@ -251,7 +256,10 @@ var wishes = []struct { //nolint:gochecknoglobals // a table
 // edit is a wish that changes the spec.
 func edit(change func(u *users, s *api.JobSpec)) func(*users, *server, api.JobID, api.Ranges) error {
 	return func(u *users, v *server, id api.JobID, _ api.Ranges) error {
-		_, err := v.store.UpdateJobSpec(u.sim.ctx, id, 0, u.now(), func(s *api.JobSpec) error { change(u, s); return nil })
+		_, err := v.store.UpdateJobSpec(u.sim.ctx, id, 0, u.now(), func(s *api.JobSpec) error {
+			change(u, s)
+			return nil
+		})
 		return err
 	}
 }
@@ -298,7 +306,10 @@ func (u *users) relent() {
 		if err != nil || job.Status.State.Ended() {
 			continue
 		}
-		_, errSpec := u.sim.store.UpdateJobSpec(u.sim.ctx, id, 0, u.now(), func(s *api.JobSpec) error { s.Hold = false; return nil })
+		_, errSpec := u.sim.store.UpdateJobSpec(u.sim.ctx, id, 0, u.now(), func(s *api.JobSpec) error {
+			s.Hold = false
+			return nil
+		})
 		errIndex := u.sim.store.HoldIndices(u.sim.ctx, id, nil, false, u.now())
 		if job.Spec.KeepOnInvalidDependency || !u.sim.feasible(job) {
 			errIndex = errors.Join(errIndex, u.sim.store.CancelJob(u.sim.ctx, id, nil, "ada", u.now()))
