@@ -44,6 +44,16 @@ func (b *submission) checkMail() {
 	}
 }
 
+// noteMail tells the submitter of mails that can't be sent as things are.
+func (s *Server) noteMail(b *submission) {
+	if b.spec.Mail == nil || s.options.MailReady == nil {
+		return
+	}
+	if err := s.options.MailReady(); err != nil {
+		b.note("its mails have to wait: %s", err)
+	}
+}
+
 func (b *submission) checkNodes() {
 	for field, names := range map[string][]string{
 		"spec.node_names": b.spec.NodeNames, "spec.excluded_nodes": b.spec.ExcludedNodes,

@@ -68,6 +68,7 @@ func (s *Server) prepare(
 		return nil, err
 	}
 	sub.fillDefaults()
+	s.noteMail(sub)
 	sub.check()
 	if err := sub.wrong.err(api.CodeInvalid, "the job can't be accepted"); err != nil {
 		return nil, err

@@ -70,6 +70,8 @@ type Options struct {
 	URL string
 	// Leading says whether this server's loop leads, for /v1/version; nil never does.
 	Leading func() bool
+	// MailReady says why the mails of jobs can't be sent from here; nil: nothing is known of that.
+	MailReady func() error
 	// AllowRootJobs accepts jobs that run as uid 0.
 	AllowRootJobs bool
 	// ServerUID is the uid that counts as an admin beside 0; nil is the process's own.

@@ -197,6 +197,7 @@ func (p *serverParts) join(ctx context.Context, s serverFlags, id string, addres
 		Store: p.store, Explainer: p.loop, Feasibility: p.loop, Authority: ca, Clock: clock.Real{}, Logger: log,
 		ClusterName: meta.ClusterName, ServerID: id, URL: s.url, Version: Version, AllowRootJobs: s.allowRootJobs,
 		Leading: leading, Measures: loopMeasures(leading, p.loop.Metrics),
+		MailReady: control.MailCommand(s.mailCommand).Ready,
 	})
 	return err
 }

@@ -52,6 +52,12 @@ func (c MailCommand) Send(ctx context.Context, message []byte) error {
 	return nil
 }
 
+// Ready says why no mail can be sent, as far as can be seen beforehand.
+func (c MailCommand) Ready() error {
+	_, err := c.args()
+	return err
+}
+
 func (c MailCommand) args() ([]string, error) {
 	if c != "" {
 		return []string{"/bin/sh", "-c", string(c)}, nil

@@ -78,3 +78,21 @@ func TestOutputAndDirectoryOfSomebodyElse(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, entries)
 }
+
+// A full disk under the output reaches the program; nothing hangs.
+func TestFullDiskUnderTheOutput(t *testing.T) {
+	c := sharedCluster(t)
+	dir := filepath.Join(alice.home(), "tiny")
+	alice.at(t, c, alice.home()).do("mkdir", dir)
+	require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=777"))
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
+	me := alice.at(t, c, dir)
+	r := me.try(binary(), "submit", "--parsable", "--wait", "--mem=30M", "-t", "5", "-o", "out", "-e", alice.home()+"/err",
+		"--wrap", "head -c 1000000 /dev/zero || exit 28")
+	require.Equal(t, 28, r.code, r.err)
+	require.Contains(t, me.do("cat", alice.home()+"/err"), "No space left")
+
+	me.do("/bin/sh", "-c", "rm -f out; head -c 1000000 /dev/zero > filler || true")
+	r = me.try(binary(), "submit", "--parsable", "--wait", "--mem=30M", "-t", "5", "-o", "deep", "--wrap", "echo hello")
+	require.NotZero(t, r.code, "%s", r.err)
+}

@@ -132,3 +132,18 @@ func TestMailIsNotLost(t *testing.T) {
 	require.NoError(t, os.Remove(closed))
 	require.Equal(t, []string{id + " late ended: completed"}, box.wait(1))
 }
+
+// Without a mail system submit says so, and the job's history too.
+func TestMailWithoutAMailSystem(t *testing.T) {
+	for _, path := range []string{"/usr/sbin/sendmail", "/usr/lib/sendmail"} {
+		if _, err := os.Stat(path); err == nil {
+			t.Skip("this machine has a mail system at " + path)
+		}
+	}
+	c := sharedCluster(t)
+	me := alice.at(t, c, alice.home())
+	r := me.try(binary(), "submit", "--parsable", "--mem=30M", "-t", "5", "-o", "/dev/null", "--mail-type=END", "--wrap", "true")
+	require.Zero(t, r.code, r.err)
+	require.Contains(t, r.err, "no sendmail")
+	me.eventually("no sendmail", "event", "list", strings.TrimSpace(r.out))
+}
