@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -82,7 +83,8 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 }
 
 func (s *Server) logProblem(operation string, p *Problem, err error) {
-	if p.Status == http.StatusInternalServerError {
+	gone := errors.Is(err, context.Canceled) // whoever asked doesn't wait for the answer any more
+	if p.Status == http.StatusInternalServerError && !gone {
 		s.log.Error("request failed", slog.String("operation", operation), slog.Any("error", err))
 	}
 }
