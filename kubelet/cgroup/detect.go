@@ -112,7 +112,9 @@ func (d *files) findV1(config Config, own map[string]string, mode Mode) {
 			continue
 		}
 		// cpu and cpuacct often share one hierarchy under two names.
-		d.v1 = append(d.v1, hierarchy{controller: controller, base: base, alias: seen[base]})
+		d.v1 = append(d.v1, hierarchy{
+			controller: controller, mount: mount, base: base, limiter: limiterV1(controller, config.Mount), alias: seen[base],
+		})
 		seen[base] = true
 	}
 }
@@ -127,7 +129,7 @@ func (d *files) findTracker(config Config, own string, mode Mode) Mode {
 		d.missing["tracker"] = err.Error()
 		return ModeV1
 	}
-	d.unified = base
+	d.unified, d.unifiedMount = base, filepath.Join(config.Mount, "unified")
 	return ModeHybrid
 }
 
@@ -138,7 +140,7 @@ func (d *files) findV2(config Config, own string) {
 		d.missing[""] = err.Error()
 		return
 	}
-	d.unified = base
+	d.unified, d.unifiedMount = base, config.Mount
 	top := strings.TrimSuffix(base, "/"+filepath.Join(config.Root, config.Node))
 	d.enableV2(top, base)
 }

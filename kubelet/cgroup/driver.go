@@ -12,9 +12,9 @@
 // alone, so a restarted kubelet sees what the one before made.
 //
 // Nothing outside this package may know the cgroup version. It starts no process and decides no
-// limit. It uses containerd/cgroups/v3 for the detection of the mode. Its managers decode all
-// controllers' statistics at each read, leave the parents of a nested group behind and know no
-// hybrid tracker, so groups are made, read and removed here with plain files.
+// limit. containerd/cgroups/v3 finds the mode and writes the limits, on v1 a controller at a time. Its
+// managers join a process by its number, remove no parents and know no hybrid tracker, so groups are
+// made, joined and removed here; they are read in package podgroup, which cox-shim shares.
 package cgroup
 
 import (

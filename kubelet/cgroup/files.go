@@ -18,8 +18,10 @@ const dirMode = 0o755
 // hierarchy is one v1 mount.
 type hierarchy struct {
 	controller string
+	mount      string
 	base       string // <mount>/<root>/<node>
-	alias      bool   // shares its directory with one before it
+	limiter    limiter
+	alias      bool // shares its directory with one before it
 }
 
 // files is the driver over real cgroup file systems.
@@ -27,6 +29,7 @@ type files struct {
 	mode          Mode
 	v1            []hierarchy
 	unified       string   // base in the cgroup2 tree, or empty
+	unifiedMount  string   // where that tree is mounted
 	v2Controllers []string // enabled below unified
 	roots         []string // our top directories, to be pruned
 	missing       map[string]string
@@ -83,7 +86,7 @@ func (d *files) create(pod Pod, limits Limits, made *[]string) error {
 			}
 			*made = append(*made, dir)
 		}
-		if err := limitV1(h.controller, dir, limits); err != nil {
+		if err := limitV1(h, dir, limits); err != nil {
 			return err
 		}
 	}

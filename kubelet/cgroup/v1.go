@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+
+	"github.com/containerd/cgroups/v3/cgroup1"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // v1 terms.
@@ -109,52 +111,66 @@ func fillCPUSet(dir, cpus string) error {
 	return nil
 }
 
-// limitV1 writes one controller's limits of a pod.
-func limitV1(controller, dir string, l Limits) error {
+// limiter is the library's writer of one v1 controller's limits, in a group that is there already.
+type limiter interface {
+	Create(path string, resources *specs.LinuxResources) error
+}
+
+// limiterV1 is the limiter of a controller; nil for those without limits.
+func limiterV1(controller, mount string) limiter {
 	switch controller {
 	case "cpu":
-		return limitCPUV1(dir, l)
+		return cgroup1.NewCpu(mount)
 	case "memory":
-		return limitMemoryV1(dir, l.MemoryBytes)
+		return cgroup1.NewMemory(mount)
 	case "pids":
-		if l.PidsMax > 0 {
-			return write(filepath.Join(dir, "pids.max"), strconv.FormatInt(l.PidsMax, 10))
-		}
+		return cgroup1.NewPids(mount)
 	}
 	return nil
 }
 
-func limitCPUV1(dir string, l Limits) error {
-	if l.CPUWeight > 0 {
-		shares := max(sharesMin, int64(float64(l.CPUWeight)*sharesPerWeight))
-		if err := write(filepath.Join(dir, "cpu.shares"), strconv.FormatInt(shares, 10)); err != nil {
-			return err
-		}
-	}
-	if l.CPUMillis == 0 {
+// limitV1 writes one controller's limits of a pod whose group is there.
+func limitV1(h hierarchy, dir string, l Limits) error {
+	if h.limiter == nil {
 		return nil
 	}
-	return write(filepath.Join(dir, "cpu.cfs_quota_us"), strconv.FormatInt(quotaUS(l.CPUMillis), 10))
+	below, err := filepath.Rel(h.mount, dir)
+	if err != nil {
+		return err
+	}
+	// The second limit on memory, that with swap, exists only where the kernel accounts swap.
+	withSwap := h.controller == "memory" && l.MemoryBytes > 0 && exists(filepath.Join(dir, "memory.memsw.limit_in_bytes"))
+	if err := h.limiter.Create(below, resourcesV1(l, withSwap)); err != nil {
+		return fmt.Errorf("set the %s limits: %w", h.controller, err)
+	}
+	return nil
+}
+
+// resourcesV1 is what the limits mean on v1. What is 0 stays as the kernel makes it.
+func resourcesV1(l Limits, withSwap bool) *specs.LinuxResources {
+	r := &specs.LinuxResources{CPU: &specs.LinuxCPU{}, Memory: &specs.LinuxMemory{}}
+	if l.CPUWeight > 0 {
+		shares := uint64(max(sharesMin, float64(l.CPUWeight)*sharesPerWeight))
+		r.CPU.Shares = &shares
+	}
+	if l.CPUMillis > 0 {
+		quota := quotaUS(l.CPUMillis)
+		r.CPU.Quota = &quota
+	}
+	if l.MemoryBytes > 0 {
+		r.Memory.Limit = &l.MemoryBytes
+		if withSwap {
+			r.Memory.Swap = &l.MemoryBytes
+		}
+	}
+	if l.PidsMax > 0 {
+		r.Pids = &specs.LinuxPids{Limit: &l.PidsMax}
+	}
+	return r
 }
 
 // quotaUS is the CPU time in one period, in microseconds.
 func quotaUS(millis int64) int64 { return max(cpuQuotaUSMin, millis*cpuPeriodUS/1000) }
-
-func limitMemoryV1(dir string, bytes int64) error {
-	if bytes == 0 {
-		return nil
-	}
-	value := strconv.FormatInt(bytes, 10)
-	if err := write(filepath.Join(dir, "memory.limit_in_bytes"), value); err != nil {
-		return err
-	}
-	// The second limit, on memory and swap together, exists only where the kernel accounts swap.
-	err := write(filepath.Join(dir, "memory.memsw.limit_in_bytes"), value)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
 
 // write writes to a control file that must exist: in a directory that is no cgroup, creating one
 // would look like success.

@@ -1,14 +1,13 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/containerd/cgroups/v3/cgroup2"
 )
 
 // v2Wanted are the controllers that we enable.
@@ -92,51 +91,47 @@ func (d *files) makeV2(dir string) error {
 
 // limitV2 writes a pod's limits. On a hybrid node the tree has no controllers and takes none.
 func (d *files) limitV2(dir string, l Limits) error {
-	for _, s := range settingsV2(l) {
-		if !slices.Contains(d.v2Controllers, s.controller) {
-			continue
-		}
-		err := write(filepath.Join(dir, s.file), s.value)
-		if s.optional && errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
+	below, err := filepath.Rel(d.unifiedMount, dir)
+	if err != nil {
+		return err
+	}
+	group, err := cgroup2.Load("/"+below, cgroup2.WithMountpoint(d.unifiedMount))
+	if err != nil {
+		return err
+	}
+	// The file is missing where the kernel accounts no swap.
+	withSwap := exists(filepath.Join(dir, "memory.swap.max"))
+	if err := group.Update(resourcesV2(l, d.v2Controllers, withSwap)); err != nil {
+		return fmt.Errorf("set the limits: %w", err)
 	}
 	return nil
 }
 
-type settingV2 struct {
-	controller, file, value string
-	optional                bool
-}
-
-// settingsV2 is what the limits mean on v2.
-func settingsV2(l Limits) []settingV2 {
-	var out []settingV2
-	if l.CPUMillis > 0 {
-		quota := fmt.Sprintf("%d %d", quotaUS(l.CPUMillis), cpuPeriodUS)
-		out = append(out, settingV2{controller: "cpu", file: "cpu.max", value: quota})
+// resourcesV2 is what the limits mean on v2, as far as there are controllers for them. What is 0 stays
+// as the kernel makes it.
+func resourcesV2(l Limits, controllers []string, withSwap bool) *cgroup2.Resources {
+	has := func(controller string) bool { return slices.Contains(controllers, controller) }
+	r := &cgroup2.Resources{CPU: &cgroup2.CPU{}}
+	if has("cpu") && l.CPUMillis > 0 {
+		quota, period := quotaUS(l.CPUMillis), uint64(cpuPeriodUS)
+		r.CPU.Max = cgroup2.NewCPUMax(&quota, &period)
 	}
-	if l.CPUWeight > 0 {
-		weight := strconv.FormatInt(l.CPUWeight, 10)
-		out = append(out, settingV2{controller: "cpu", file: "cpu.weight", value: weight})
+	if has("cpu") && l.CPUWeight > 0 {
+		weight := uint64(l.CPUWeight)
+		r.CPU.Weight = &weight
 	}
-	if l.CPUSet != "" {
-		out = append(out, settingV2{controller: "cpuset", file: "cpuset.cpus", value: l.CPUSet})
+	if has("cpuset") {
+		r.CPU.Cpus = l.CPUSet
 	}
-	if l.MemoryBytes > 0 {
-		bytes := strconv.FormatInt(l.MemoryBytes, 10)
-		out = append(out,
-			settingV2{controller: "memory", file: "memory.max", value: bytes},
-			// The limit is on memory and swap together: what doesn't fit is killed, as on v1. The file
-			// is missing where the kernel accounts no swap.
-			settingV2{controller: "memory", file: "memory.swap.max", value: "0", optional: true})
+	if has("memory") && l.MemoryBytes > 0 {
+		r.Memory = &cgroup2.Memory{Max: &l.MemoryBytes}
+		if withSwap {
+			// The limit is on memory and swap together: what doesn't fit is killed, as on v1.
+			r.Memory.Swap = new(int64)
+		}
 	}
-	if l.PidsMax > 0 {
-		pids := strconv.FormatInt(l.PidsMax, 10)
-		out = append(out, settingV2{controller: "pids", file: "pids.max", value: pids})
+	if has("pids") && l.PidsMax > 0 {
+		r.Pids = &cgroup2.Pids{Max: l.PidsMax}
 	}
-	return out
+	return r
 }

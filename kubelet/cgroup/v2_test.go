@@ -8,23 +8,44 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestSettingsV2(t *testing.T) {
+func TestLimitsV2(t *testing.T) {
 	t.Parallel()
-	values := map[string]string{}
-	for _, s := range settingsV2(Limits{
-		CPUMillis: 2500, CPUWeight: 1, CPUSet: "0-3", MemoryBytes: 1 << 30, PidsMax: 9,
-	}) {
-		values[s.file] = s.value
+	limits := Limits{CPUMillis: 2500, CPUWeight: 1, CPUSet: "0-3", MemoryBytes: 1 << 30, PidsMax: 9}
+	for _, c := range []struct {
+		name        string
+		controllers []string
+		limits      Limits
+		swap        bool
+		want        map[string]string
+	}{
+		{"all", v2Wanted(), limits, true, map[string]string{
+			"cpu.max": "250000 100000", "cpu.weight": "1", "cpuset.cpus": "0-3",
+			"memory.max": "1073741824", "memory.swap.max": "0", "pids.max": "9",
+		}},
+		{"a kernel without swap accounting", []string{"memory"}, limits, false, map[string]string{"memory.max": "1073741824"}},
+		{"a hybrid node's tracker", nil, limits, false, map[string]string{}},
+		{"no limits", v2Wanted(), Limits{}, true, map[string]string{"memory.swap.max": ""}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := &files{unifiedMount: t.TempDir(), v2Controllers: c.controllers}
+			dir := filepath.Join(d.unifiedMount, "cox/n1/a/pod-x-0")
+			require.NoError(t, os.MkdirAll(dir, 0o755))
+			if c.swap {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, "memory.swap.max"), nil, 0o600))
+			}
+			require.NoError(t, d.limitV2(dir, c.limits))
+			got := map[string]string{}
+			entries, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			for _, e := range entries {
+				data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+				require.NoError(t, err)
+				got[e.Name()] = string(data)
+			}
+			require.Equal(t, c.want, got)
+		})
 	}
-	require.Equal(t, map[string]string{
-		"cpu.max":         "250000 100000",
-		"cpu.weight":      "1",
-		"cpuset.cpus":     "0-3",
-		"memory.max":      "1073741824",
-		"memory.swap.max": "0",
-		"pids.max":        "9",
-	}, values)
-	require.Empty(t, settingsV2(Limits{}))
 }
 
 // tree lays out files as a cgroup2 mount has them.
