@@ -163,3 +163,28 @@ func TestAddresses(t *testing.T) {
 		require.Equal(t, api.CodeInvalid, api.CodeOf(err), "%q", bad)
 	}
 }
+
+func TestWaitingForATasksNumberFollowsItsJob(t *testing.T) {
+	t.Parallel()
+	var watched atomic.Bool
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/v1/watch" && r.URL.Query().Get("ids") == "42":
+			watched.Store(true)
+			fmt.Fprint(w, "event: job\ndata: {}\n\n") //nolint:errcheck // a test's
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		case r.URL.Path == "/v1/watch":
+			w.WriteHeader(http.StatusOK)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		case watched.Load():
+			fmt.Fprint(w, `{"id":42,"status":{"state":"completed"}}`) //nolint:errcheck // a test's
+		default:
+			fmt.Fprint(w, `{"id":42,"status":{"state":"running"}}`) //nolint:errcheck // a test's
+		}
+	}, client.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // below the poll that backs the watch up
+	defer cancel()
+	require.NoError(t, c.WaitJob(ctx, 43, func(job api.Job) (bool, error) { return job.Status.State.Ended(), nil }))
+}

@@ -157,8 +157,20 @@ func (ch *Change) finish() error {
 // pollEvery backs up a watch: should a change be lost, it costs this long and no more.
 const pollEvery = 15 * time.Second
 
-// WaitJob calls seen with the job's state now and at every change, until seen says that it is done.
+// WaitJob calls seen with the job's state now and at every change, until seen says that it is done. The
+// number of an array task stands for the task's job.
 func (c *Client) WaitJob(ctx context.Context, id api.JobID, seen func(api.Job) (done bool, err error)) error {
+	owner, err := c.waitJob(ctx, id, seen)
+	if err == nil && owner != id { // changes come under the job's own number
+		_, err = c.waitJob(ctx, owner, seen)
+	}
+	return err
+}
+
+// waitJob returns early, with the number of the job, when id is not that.
+func (c *Client) waitJob(
+	ctx context.Context, id api.JobID, seen func(api.Job) (done bool, err error),
+) (owner api.JobID, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	wake, failed := make(chan struct{}, 1), make(chan error, 1)
@@ -178,16 +190,16 @@ func (c *Client) WaitJob(ctx context.Context, id api.JobID, seen func(api.Job) (
 
 func (c *Client) waitLoop(ctx context.Context, id api.JobID, wake <-chan struct{}, failed <-chan error,
 	seen func(api.Job) (bool, error),
-) error {
+) (owner api.JobID, err error) {
 	tick := c.clock.NewTimer(pollEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return id, context.Cause(ctx)
 		case err := <-failed:
 			if err != nil && !errors.Is(err, api.ErrGone) {
-				return err
+				return id, err
 			}
 			failed = nil // an expired cursor: the poll goes on alone
 		case <-wake:
@@ -196,10 +208,13 @@ func (c *Client) waitLoop(ctx context.Context, id api.JobID, wake <-chan struct{
 		}
 		job, err := c.Job(ctx, id)
 		if err != nil {
-			return err
+			return id, err
 		}
 		if done, err := seen(job); done || err != nil {
-			return err
+			return id, err
+		}
+		if job.ID != id {
+			return job.ID, nil
 		}
 	}
 }
