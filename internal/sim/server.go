@@ -175,6 +175,9 @@ func (v *server) takeTime(op memstore.Op, life int) {
 		return
 	}
 	v.waits, v.stoodStill = true, true
+	if op == memstore.OpCommit { // the best moment to change one's mind
+		v.sim.after(0, v.sim.users.wishAboutSome)
+	}
 	v.sim.runUntil(v.sim.now + upTo(v.rng, slowMax))
 	if v.life == life {
 		v.waits = false

@@ -53,8 +53,8 @@ func (u *users) act() {
 		return
 	}
 	switch {
-	case len(u.jobs) > 0 && percent(u.rng, u.sim.plan.Wishes):
-		u.wish(u.jobs[len(u.jobs)-1-u.rng.IntN(min(len(u.jobs), 10))])
+	case percent(u.rng, u.sim.plan.Wishes):
+		u.wishAboutSome()
 	case u.seq < u.sim.plan.JobsMax:
 		u.submit(api.SubmitParams{Submit: u.draw(), Now: u.now()})
 	}
@@ -206,6 +206,13 @@ func (u *users) behaviour(key api.PodKey, ordinal int64) behaviour {
 		}
 	}
 	return b
+}
+
+// wishAboutSome is a wish about one of the last jobs.
+func (u *users) wishAboutSome() {
+	if len(u.jobs) > 0 && !u.sim.healed {
+		u.wish(u.jobs[len(u.jobs)-1-u.rng.IntN(min(len(u.jobs), 10))])
+	}
 }
 
 // wish is one wish about a job; what the server says to it is of no interest.
