@@ -79,7 +79,10 @@ func TestOnlyHarmlessRequestsAreRepeated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var tries atomic.Int64
-			cl := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			cl := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/readyz" {
+					return
+				}
 				if tries.Add(1) < 3 {
 					problem(w, http.StatusServiceUnavailable, api.CodeUnavailable, "the database is away")
 					return
@@ -187,4 +190,21 @@ func TestWaitingForATasksNumberFollowsItsJob(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // below the poll that backs the watch up
 	defer cancel()
 	require.NoError(t, c.WaitJob(ctx, 43, func(job api.Job) (bool, error) { return job.Status.State.Ended(), nil }))
+}
+
+func TestWhatMustNotRunTwiceWaitsForTheDatabaseFirst(t *testing.T) {
+	t.Parallel()
+	var asked, done atomic.Int32
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/readyz" && asked.Add(1) < 3:
+			problem(w, http.StatusServiceUnavailable, api.CodeUnavailable, "the database can't be reached now")
+		case r.URL.Path == "/v1/jobs/7/requeue":
+			done.Add(1)
+			fmt.Fprint(w, "{}") //nolint:errcheck // a test's
+		}
+	}, client.Options{})
+	require.NoError(t, c.RequeueJob(t.Context(), 7, ""))
+	require.EqualValues(t, 3, asked.Load())
+	require.EqualValues(t, 1, done.Load())
 }

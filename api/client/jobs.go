@@ -127,7 +127,11 @@ type jobAction struct {
 }
 
 func (c *Client) act(ctx context.Context, id api.JobID, action string, body jobAction, repeatable bool) error {
-	return c.do(ctx, request{method: http.MethodPost, path: jobPath(id, "/"+action), in: body, repeatable: repeatable})
+	r := request{method: http.MethodPost, path: jobPath(id, "/"+action), in: body, repeatable: repeatable}
+	if !repeatable {
+		return c.doOnce(ctx, r)
+	}
+	return c.do(ctx, r)
 }
 
 // CancelJob ends a job, or with indices ("1-4,7") some tasks of it.

@@ -54,6 +54,16 @@ func (c *Client) do(ctx context.Context, r request) error {
 	return c.retry(ctx, r.repeatable, func() error { return c.once(ctx, r, body) })
 }
 
+// doOnce runs a request that must not run twice. It first waits until the server and its database serve,
+// so that an outage makes it wait with a message like any other.
+func (c *Client) doOnce(ctx context.Context, r request) error {
+	err := c.do(ctx, request{method: http.MethodGet, path: "/readyz", repeatable: true})
+	if err != nil && (ctx.Err() != nil || errors.Is(err, api.ErrUnavailable)) {
+		return err
+	}
+	return c.do(ctx, r)
+}
+
 // retry calls f until it succeeds, fails for good, or the time for retries is over.
 func (c *Client) retry(ctx context.Context, repeatable bool, f func() error) error {
 	deadline := c.clock.Boot() + c.retryFor

@@ -26,7 +26,7 @@ type NewToken struct {
 // CreateToken makes a token.
 func (c *Client) CreateToken(ctx context.Context, r TokenRequest) (NewToken, error) {
 	var t NewToken
-	err := c.do(ctx, request{method: http.MethodPost, path: "/v1/tokens", in: r, out: &t})
+	err := c.doOnce(ctx, request{method: http.MethodPost, path: "/v1/tokens", in: r, out: &t})
 	return t, err
 }
 
