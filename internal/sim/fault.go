@@ -80,10 +80,10 @@ func (s *Sim) storeOutage() {
 // partition cuts a node from one server or from all, in one direction or in both.
 func (s *Sim) partition() {
 	m, d := s.someMachine(), upTo(s.faults, 2*time.Minute)
-	if s.faults.IntN(4) == 0 {
-		d = 6 * time.Minute
-	}
 	up, down, all := s.faults.IntN(3) > 0, s.faults.IntN(3) > 0, s.faults.IntN(2) == 0
+	if s.faults.IntN(3) == 0 { // its pods are given up, and run on
+		d, up, all = 7*time.Minute, true, true
+	}
 	one := s.someServer()
 	for _, v := range s.servers {
 		if !all && v != one {

@@ -35,20 +35,25 @@ type Plan struct {
 // String is one line for people who look at a failed run.
 func (p Plan) String() string { type plain Plan; return fmt.Sprintf("%+v", plain(p)) }
 
-// drawPlan draws. Many faults are off in a run, so that the others are met alone.
+// drawPlan draws. Many faults are off in a run, and nearly all in some, so that the others are met alone:
+// under too many faults none has its full effect.
 func drawPlan(r *rand.Rand) Plan {
 	p := Plan{
 		Servers: 1 + r.IntN(3), Nodes: 1 + r.IntN(6), NodeCPUs: 1 + r.IntN(8),
-		FaultTime: time.Duration(3+r.IntN(22)) * time.Minute,
+		FaultTime: time.Duration(6+r.IntN(20)) * time.Minute,
 		JobEvery:  time.Duration(1+r.IntN(20)) * time.Second, JobSeconds: 1 + r.IntN(120),
 		ArrayTasks: 1 + r.IntN(30), Gangs: r.IntN(3) == 0, Dependencies: r.IntN(2) == 0, LongScripts: r.IntN(6) == 0, Wishes: r.IntN(60),
 	}
 	p.JobsMax = jobsFor(p)
+	oneOf := 2
+	if r.IntN(3) == 0 {
+		oneOf = 7
+	}
 	for _, mean := range []*time.Duration{
 		&p.ServerCrash, &p.ServerPause, &p.StoreOutage, &p.StoreCut, &p.Partition, &p.Break, &p.Flap,
 		&p.KubeletCrash, &p.Reboot, &p.NodeDeath, &p.ShimLost, &p.DropFeed, &p.Drain, &p.Offer, &p.Shut,
 	} {
-		if r.IntN(2) == 0 {
+		if r.IntN(oneOf) == 0 {
 			*mean = time.Duration(20+r.IntN(200)) * time.Second
 		}
 	}
@@ -56,7 +61,7 @@ func drawPlan(r *rand.Rand) Plan {
 		&p.LostAnswer, &p.StoreError, &p.PauseInCommit, &p.LostBell, &p.SlowStore, &p.StartFails, &p.StartDelays,
 		&p.LostCheckpoint,
 	} {
-		if r.IntN(2) == 0 {
+		if r.IntN(oneOf) == 0 {
 			*chance = 1 + r.IntN(15)
 		}
 	}
