@@ -153,8 +153,8 @@ func (m *Mail) failed(ctx context.Context, subject mailSubject, now time.Time, c
 	}
 	notice := subject.notice
 	notice.Tries++
-	m.log.WarnContext(ctx, "mail not sent", slog.Int64("job_id", int64(notice.Job)), slog.String("event", notice.Event),
-		slog.Int("tries", int(notice.Tries)), slog.Any("error", cause))
+	m.log.WarnContext(ctx, "mail not sent", slog.Int64("job_id", int64(notice.Job)),
+		slog.String("event", notice.Event), slog.Int("tries", int(notice.Tries)), slog.Any("error", cause))
 	if now.Sub(notice.At) > mailGiveUp {
 		if err := m.tell(ctx, subject, now, fmt.Sprintf("is given up: %v", cause)); err != nil {
 			return err
@@ -162,7 +162,8 @@ func (m *Mail) failed(ctx context.Context, subject mailSubject, now time.Time, c
 		return m.store.DropMail(ctx, notice.ID)
 	}
 	if notice.Tries == 1 {
-		if err := m.tell(ctx, subject, now, fmt.Sprintf("could not be sent and is tried again: %v", cause)); err != nil {
+		what := fmt.Sprintf("could not be sent and is tried again: %v", cause)
+		if err := m.tell(ctx, subject, now, what); err != nil {
 			return err
 		}
 	}

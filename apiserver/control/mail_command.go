@@ -68,7 +68,8 @@ func (c MailCommand) args() ([]string, error) {
 		}
 	}
 	return nil, api.Errorf(api.CodeUnavailable,
-		"the server's machine has no sendmail; install a mail system, or name a command with cox server --mail-command")
+		"the server's machine has no sendmail; install a mail system, or name a command with "+
+			"cox server --mail-command")
 }
 
 // tail keeps the last mailOutputMax bytes.

@@ -73,7 +73,8 @@ func (s mailSubject) to() string {
 	return s.job.Spec.Owner.User
 }
 
-// message is the whole mail. Its id is the same each time, so that a mail system can tell a repeated one.
+// message is the whole mail. Its id is the same each time, so that a mail system can tell a repeated
+// one.
 func (s mailSubject) message(cluster string, now time.Time) []byte {
 	var b bytes.Buffer
 	header := func(name, value string) { fmt.Fprintf(&b, "%s: %s\n", name, oneLine(value)) }
@@ -147,7 +148,8 @@ func (s mailSubject) lines() [][2]string {
 	}
 	lines = append(lines, [2]string{"Started", clockText(started)}, [2]string{"Ended", clockText(ended)})
 	if started != nil && ended != nil {
-		lines = append(lines, [2]string{"Elapsed", ended.Sub(*started).Round(time.Second).String()}, [2]string{"Exit code", code})
+		elapsed := ended.Sub(*started).Round(time.Second).String()
+		lines = append(lines, [2]string{"Elapsed", elapsed}, [2]string{"Exit code", code})
 	}
 	return append(lines, [2]string{"Directory", s.job.Spec.SubmitDir})
 }

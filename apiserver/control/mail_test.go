@@ -104,16 +104,20 @@ type bundle struct {
 
 func setup(mails ...api.MailNotice) *bundle {
 	b := &bundle{mailer: &fakeMailer{}, clock: clock.NewFake(noon), leading: true}
-	b.store = &fakeStore{due: map[int64]time.Time{}, mails: map[int64]api.MailNotice{}, job: api.Job{ID: 42, Spec: api.JobSpec{
+	spec := api.JobSpec{
 		Name: "melt", Owner: api.Identity{User: "ada"}, Mail: &api.Mail{User: "ada@example.org"},
-	}}}
+	}
+	b.store = &fakeStore{
+		due: map[int64]time.Time{}, mails: map[int64]api.MailNotice{}, job: api.Job{ID: 42, Spec: spec},
+	}
 	for i, m := range mails {
 		m.ID, m.At = int64(i+1), noon
 		b.store.mails[m.ID] = m
 	}
 	b.mail = NewMail(MailOptions{
-		Store: b.store, Mailer: b.mailer, ClusterName: "cox", Clock: b.clock, Leading: func() bool { return b.leading },
-		Logger: slog.New(slog.DiscardHandler), Rand: rand.New(rand.NewPCG(1, 1)),
+		Store: b.store, Mailer: b.mailer, ClusterName: "cox", Clock: b.clock,
+		Leading: func() bool { return b.leading },
+		Logger:  slog.New(slog.DiscardHandler), Rand: rand.New(rand.NewPCG(1, 1)),
 	})
 	return b
 }
@@ -218,7 +222,8 @@ func TestWhenMailIsDue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := mailSubject{
-				notice: api.MailNotice{Event: c.event, Attempt: 1}, pod: c.pod, job: api.Job{Spec: api.JobSpec{Mail: &api.Mail{}}},
+				notice: api.MailNotice{Event: c.event, Attempt: 1}, pod: c.pod,
+				job: api.Job{Spec: api.JobSpec{Mail: &api.Mail{}}},
 			}
 			require.Equal(t, c.want, s.when(noon))
 		})

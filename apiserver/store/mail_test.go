@@ -14,9 +14,12 @@ func TestMailsAreKeptUntilTheyAreDropped(t *testing.T) {
 	s := open(t)
 	term, job := lead(t, s), submit(t, s, spec())
 	mail := api.MailNotice{
-		Job: job.ID, Index: api.NoIndex, Attempt: 1, Event: api.MailEnd, State: "failed", Message: "exit code 3", At: noon,
+		Job: job.ID, Index: api.NoIndex, Attempt: 1, Event: api.MailEnd, State: "failed", Message: "exit code 3",
+		At: noon,
 	}
-	unit := api.JobCommit{ID: job.ID, Generation: job.Generation, Status: job.Status, Mails: []api.MailNotice{mail}}
+	unit := api.JobCommit{
+		ID: job.ID, Generation: job.Generation, Status: job.Status, Mails: []api.MailNotice{mail},
+	}
 	_, err := s.Commit(t.Context(), term, api.Commit{Jobs: []api.JobCommit{unit}, Now: noon})
 	require.NoError(t, err)
 

@@ -72,7 +72,8 @@ func (s *settling) mailAgain(p api.Pod) {
 // mailFinish tells of a task that ended for good. A job without an array is told of at its end.
 func (s *settling) mailFinish(p api.Pod) {
 	if s.array.IsArray() && perTask(s.rec.Job.Spec) {
-		for _, event := range endMails(s.rec.Job.Spec.Mail, p.State == api.PodCompleted || p.State == api.PodCancelled) {
+		good := p.State == api.PodCompleted || p.State == api.PodCancelled
+		for _, event := range endMails(s.rec.Job.Spec.Mail, good) {
 			s.mailOf(event, p)
 		}
 		if p.State == api.PodTimeout {
@@ -110,7 +111,8 @@ func (s *settling) mailEnd() {
 	if s.array.IsArray() && perTask(s.rec.Job.Spec) && s.st.StartedAt != nil {
 		return
 	}
-	for _, event := range endMails(s.rec.Job.Spec.Mail, s.st.State == api.JobCompleted || s.st.State == api.JobCancelled) {
+	good := s.st.State == api.JobCompleted || s.st.State == api.JobCancelled
+	for _, event := range endMails(s.rec.Job.Spec.Mail, good) {
 		s.mail(event, state, s.st.Message)
 	}
 	if s.st.Counts.Timeout > 0 {

@@ -27,10 +27,12 @@ func TestMailsOfSettling(t *testing.T) {
 			live: 1, pods: []api.Pod{pod("", 0, 1, api.PodFailed, &api.PodExit{Code: 1})},
 		},
 		"completed": {
-			events: all, live: 1, pods: []api.Pod{pod("", 0, 1, api.PodCompleted, &api.PodExit{})}, want: []string{"end"},
+			events: all, live: 1, pods: []api.Pod{pod("", 0, 1, api.PodCompleted, &api.PodExit{})},
+			want: []string{"end"},
 		},
 		"failed is one mail": {
-			events: all, live: 1, pods: []api.Pod{pod("", 0, 1, api.PodFailed, &api.PodExit{Code: 1})}, want: []string{"fail"},
+			events: all, live: 1, pods: []api.Pod{pod("", 0, 1, api.PodFailed, &api.PodExit{Code: 1})},
+			want: []string{"fail"},
 		},
 		"failed, and only end is wanted": {
 			events: []string{api.MailEnd}, live: 1,
@@ -41,7 +43,8 @@ func TestMailsOfSettling(t *testing.T) {
 			want: []string{"fail", "time_limit"},
 		},
 		"requeued": {
-			events: all, live: 1, pods: []api.Pod{pod("", 0, 1, api.PodNodeFailed, nil)}, want: []string{"requeue"},
+			events: all, live: 1, pods: []api.Pod{pod("", 0, 1, api.PodNodeFailed, nil)},
+			want: []string{"requeue"},
 		},
 		"refused before it began": {
 			events: all, live: 1, pods: []api.Pod{pod("", 0, 1, api.PodRefused, nil)},
@@ -52,12 +55,15 @@ func TestMailsOfSettling(t *testing.T) {
 		},
 		"the last tasks of it": {
 			events: all, array: "1-2", live: 2, change: started, pods: []api.Pod{
-				pod("1-2", 0, 1, api.PodCompleted, &api.PodExit{}), pod("1-2", 1, 1, api.PodFailed, &api.PodExit{Code: 2}),
+				pod("1-2", 0, 1, api.PodCompleted, &api.PodExit{}),
+				pod("1-2", 1, 1, api.PodFailed, &api.PodExit{Code: 2}),
 			}, want: []string{"fail"},
 		},
 		"each task": {
-			events: append([]string{api.MailArrayTasks}, all...), array: "1-2", live: 2, change: started, pods: []api.Pod{
-				pod("1-2", 0, 1, api.PodCompleted, &api.PodExit{}), pod("1-2", 1, 1, api.PodFailed, &api.PodExit{Code: 2}),
+			events: append([]string{api.MailArrayTasks}, all...), array: "1-2", live: 2, change: started,
+			pods: []api.Pod{
+				pod("1-2", 0, 1, api.PodCompleted, &api.PodExit{}),
+				pod("1-2", 1, 1, api.PodFailed, &api.PodExit{Code: 2}),
 			}, want: []string{"end 1", "fail 2"},
 		},
 		"an array that was cancelled before any task began": {
@@ -109,6 +115,7 @@ func TestMailsOfBinds(t *testing.T) {
 	require.Equal(t, []string{"begin"}, mails("1-2", nil, api.MailBegin, api.MailTimeLimit90))
 	require.Empty(t, mails("1-2", &noon, api.MailBegin), "an array begins once")
 	require.Equal(t, []string{"begin 1", "time_limit_90 1", "begin 2", "time_limit_90 2"},
-		mails("1-2", &noon, api.MailBegin, api.MailTimeLimit90, api.MailArrayTasks), "a mail per instance, not per rank")
+		mails("1-2", &noon, api.MailBegin, api.MailTimeLimit90, api.MailArrayTasks),
+		"a mail per instance, not per rank")
 	require.Empty(t, mails("1-2", nil, api.MailEnd))
 }

@@ -65,8 +65,8 @@ func TestOutputAndDirectoryOfSomebodyElse(t *testing.T) {
 		{"output", []string{"-o", locked + "/out"}, []string{locked + "/out", "permission denied"}},
 		{"input", []string{"-i", locked + "/in"}, []string{locked + "/in", "permission denied"}},
 	} {
-		args := append([]string{"submit", "--parsable", "--wait", "--mem=30M", "-t", "5", "-J", tt.name}, tt.args...)
-		r := me.try(binary(), append(args, "--wrap", "true")...)
+		args := []string{"submit", "--parsable", "--wait", "--mem=30M", "-t", "5", "-J", tt.name, "--wrap", "true"}
+		r := me.try(binary(), append(args, tt.args...)...)
 		require.NotZero(t, r.code, tt.name)
 		id := strings.TrimSpace(r.out)
 		why := me.cox("why", id)
@@ -87,12 +87,13 @@ func TestFullDiskUnderTheOutput(t *testing.T) {
 	require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=777"))
 	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
 	me := alice.at(t, c, dir)
-	r := me.try(binary(), "submit", "--parsable", "--wait", "--mem=30M", "-t", "5", "-o", "out", "-e", alice.home()+"/err",
-		"--wrap", "head -c 1000000 /dev/zero || exit 28")
+	r := me.try(binary(), "submit", "--parsable", "--wait", "--mem=30M", "-t", "5", "-o", "out",
+		"-e", alice.home()+"/err", "--wrap", "head -c 1000000 /dev/zero || exit 28")
 	require.Equal(t, 28, r.code, r.err)
 	require.Contains(t, me.do("cat", alice.home()+"/err"), "No space left")
 
 	me.do("/bin/sh", "-c", "rm -f out; head -c 1000000 /dev/zero > filler || true")
-	r = me.try(binary(), "submit", "--parsable", "--wait", "--mem=30M", "-t", "5", "-o", "deep", "--wrap", "echo hello")
+	r = me.try(binary(), "submit", "--parsable", "--wait", "--mem=30M", "-t", "5", "-o", "deep",
+		"--wrap", "echo hello")
 	require.NotZero(t, r.code, "%s", r.err)
 }

@@ -73,8 +73,9 @@ func TestSecondKubeletOfTheSameName(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "token"), []byte(token), 0o600))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	second := root.command(ctx, binary(), "kubelet", "--server", "https://"+httpsOf(t, c), "--state-dir", filepath.Join(dir, "state"),
-		"--join-file", filepath.Join(dir, "token"), "--node", nodes[0].Name, "--cgroup-root", "cox-second")
+	second := root.command(ctx, binary(), "kubelet", "--server", "https://"+httpsOf(t, c),
+		"--state-dir", filepath.Join(dir, "state"), "--join-file", filepath.Join(dir, "token"),
+		"--node", nodes[0].Name, "--cgroup-root", "cox-second")
 	defer removeNamed("cox-second")
 	said, err := second.CombinedOutput()
 	require.Error(t, err)

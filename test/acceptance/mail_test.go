@@ -80,13 +80,15 @@ func TestMail(t *testing.T) {
 	good := submit("-J", "good", "-t", "5", "--mail-type=ALL", "--wrap", "true")
 	expect("%s good began", good)
 	expect("%s good ended: completed", good)
-	bad := submit("-J", "bad", "-t", "5", "--mail-type=END,FAIL", "--mail-user=bob@example.org", "--wrap", "exit 3")
+	bad := submit("-J", "bad", "-t", "5", "--mail-type=END,FAIL", "--mail-user=bob@example.org",
+		"--wrap", "exit 3")
 	expect("%s bad ended: failed", bad)
 	slow := submit("-J", "slow", "-t", "0:3", "--mail-type=END,TIME_LIMIT,TIME_LIMIT_50", "--wrap", "sleep 60")
 	expect("%s slow has used 50 %% of its time limit", slow)
 	expect("%s slow reached its time limit", slow)
 	expect("%s slow ended: timeout", slow)
-	never := submit("-J", "never", "-t", "5", "--mail-type=INVALID_DEPEND", "-d", "afterok:"+bad, "--wrap", "true")
+	never := submit("-J", "never", "-t", "5", "--mail-type=INVALID_DEPEND", "-d", "afterok:"+bad,
+		"--wrap", "true")
 	expect("%s never has a dependency that can never be met", never)
 	whole := submit("-J", "whole", "-t", "5", "--array=1-3", "--mail-type=BEGIN,END", "--wrap", "true")
 	expect("%s whole began", whole)
@@ -142,7 +144,8 @@ func TestMailWithoutAMailSystem(t *testing.T) {
 	}
 	c := sharedCluster(t)
 	me := alice.at(t, c, alice.home())
-	r := me.try(binary(), "submit", "--parsable", "--mem=30M", "-t", "5", "-o", "/dev/null", "--mail-type=END", "--wrap", "true")
+	r := me.try(binary(), "submit", "--parsable", "--mem=30M", "-t", "5", "-o", "/dev/null",
+		"--mail-type=END", "--wrap", "true")
 	require.Zero(t, r.code, r.err)
 	require.Contains(t, r.err, "no sendmail")
 	me.eventually("no sendmail", "event", "list", strings.TrimSpace(r.out))

@@ -74,8 +74,9 @@ func TestDatabaseAway(t *testing.T) {
 	me := alice.at(t, c, alice.home())
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
-	id := strings.TrimSpace(me.cox("submit", "--parsable", "--mem=30M", "-t", "5", "-o", "/dev/null", "-J", "unaware",
-		"--wrap", "echo begun > begun; sleep 8; echo done > unaware; exit 5"))
+	asked := []string{"submit", "--parsable", "--mem=30M", "-t", "5", "-o", "/dev/null"}
+	id := strings.TrimSpace(me.cox(append(asked, "-J", "unaware",
+		"--wrap", "echo begun > begun; sleep 8; echo done > unaware; exit 5")...))
 	exists := func(name string) func() (bool, error) {
 		return func() (bool, error) {
 			_, err := os.Stat(filepath.Join(me.dir, name))
@@ -90,7 +91,7 @@ func TestDatabaseAway(t *testing.T) {
 	began := time.Now()
 
 	var out, said watched
-	submit := me.command(ctx, binary(), "submit", "--parsable", "--mem=30M", "-t", "5", "-o", "/dev/null", "-J", "patient", "--wrap", "true")
+	submit := me.command(ctx, binary(), append(asked, "-J", "patient", "--wrap", "true")...)
 	submit.Stdout, submit.Stderr = &out, &said
 	require.NoError(t, submit.Start())
 	require.NoError(t, cluster.Until(ctx, func() (bool, error) {

@@ -56,7 +56,8 @@ func furnishNames() error {
 		fmt.Fprintf(&group, "%s:x:%d:\n", p.name, p.gid)
 	}
 	fmt.Fprintf(&group, "coxlab:x:%d:%s\n", labGroup, alice.name)
-	const services = "passwd: files extrausers\ngroup: files extrausers\nshadow: files extrausers\nhosts: files dns\n"
+	const services = "passwd: files extrausers\ngroup: files extrausers\nshadow: files extrausers\n" +
+		"hosts: files dns\n"
 	extra := filepath.Join(base, "extrausers")
 	return errors.Join(
 		os.WriteFile(conf, []byte(services), 0o644),

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,8 +43,9 @@ func workflow(t *testing.T, c *cluster.Cluster, name, snakefile string) at {
 
 // snakemake is a run of Debian's program with the example profile.
 func (a at) snakemake(ctx context.Context, args ...string) (*exec.Cmd, *bytes.Buffer) {
-	args = append([]string{"--profile", filepath.Join(base, "profile"), "--default-resources", "mem_mb=300", "minutes=5"}, args...)
-	cmd := a.command(ctx, "snakemake", args...)
+	profile := []string{"--profile", filepath.Join(base, "profile")}
+	small := []string{"--default-resources", "mem_mb=300", "minutes=5"}
+	cmd := a.command(ctx, "snakemake", slices.Concat(profile, small, args)...)
 	cmd.Env = append(cmd.Env, "CI=true") // it looks at its jobs at once instead of every ten seconds
 	cmd.SysProcAttr.Setpgid = true
 	var out bytes.Buffer

@@ -12,7 +12,9 @@ import (
 
 // A user without root gets a cluster of his own; what it can't enforce it says.
 func TestUpWithoutRoot(t *testing.T) {
-	c := ownCluster(t, cluster.Options{User: alice.credential(), Env: []string{"HOME=" + alice.home(), "USER=" + alice.name}})
+	c := ownCluster(t, cluster.Options{
+		User: alice.credential(), Env: []string{"HOME=" + alice.home(), "USER=" + alice.name},
+	})
 	me := alice.at(t, c, alice.home())
 
 	out := me.cox("run", "--mem=30M", "-t", "5", "--", "id", "-u")
