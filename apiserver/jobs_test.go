@@ -207,6 +207,7 @@ func TestUpdateIsGuardedByGeneration(t *testing.T) {
 	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"name":"newer"}`, "If-Match", "old").problem(api.CodeInvalid)
 	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"nice":-1}`).problem(api.CodeForbidden)
 	b.as(adminUID, http.MethodPatch, path(job.ID, ""), `{"nice":-1}`).into(http.StatusOK, &got)
+	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"nice":9223372036854775807}`).problem(api.CodeInvalid)
 	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"partition":"nowhere"}`).problem(api.CodeInvalid)
 	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"requests":{"cpu_millis":4000,"memory_bytes":1024}}`).into(http.StatusOK, &got)
 	require.Equal(t, int64(4000), got.Spec.Roles[0].Template.Main().Limits.CPUMillis)

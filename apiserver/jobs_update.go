@@ -78,6 +78,9 @@ func applyUpdate(spec *api.JobSpec, u api.JobUpdate, by updater) error {
 		begin := u.BeginAt.UTC()
 		spec.BeginAt = &begin
 	}
+	if u.Nice != nil {
+		checkRange("nice", *u.Nice, -niceMax, niceMax, &wrong)
+	}
 	updatePartition(spec, u, by, &wrong)
 	if u.QOS != nil {
 		spec.QOS = *u.QOS
