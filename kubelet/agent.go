@@ -46,6 +46,7 @@ type agent struct {
 	link       *link
 	desired    reconcile.Desired
 	rebooted   bool // the machine was booted since the last welcome
+	bootNoted  bool // seenBootFile says which boot this is
 	lost       map[api.PodKey]bool
 	pods       map[api.PodKey]*pod
 	templates  map[string]api.KubeletTemplate

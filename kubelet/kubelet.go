@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/internal/clock"
 	"github.com/coxswain-hpc/coxswain/kubelet/cgroup"
@@ -38,7 +36,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	if err := makeDirs(opts); err != nil {
 		return err
 	}
-	unlock, err := lock(opts.StateDir)
+	unlock, err := lock(ctx, opts.Clock, opts.StateDir)
 	if err != nil {
 		return err
 	}
@@ -76,9 +74,6 @@ func (a *agent) serve(ctx context.Context, node step.Options) error {
 	if err := a.sweep(ctx, node); err != nil {
 		// Something that can't be removed must not keep the node from working.
 		a.condition(conditionCleanup, err.Error())
-	}
-	if err := renameio.WriteFile(filepath.Join(a.opts.StateDir, seenBootFile), []byte(a.bootID), 0o600); err != nil {
-		return fmt.Errorf("keep the boot id: %w", err)
 	}
 	a.beside(a.stay)
 	a.beside(a.inspect)

@@ -155,6 +155,35 @@ func TestPodsOfAnEarlierBootAreReported(t *testing.T) {
 	b.requireNothingLeft()
 }
 
+// TestAPodThatTheBootLostIsNotStartedByTheNextKubelet: the first one after the boot is killed before the
+// store is done with the pod.
+func TestAPodThatTheBootLostIsNotStartedByTheNextKubelet(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	require.NoError(t, os.Mkdir(b.opts.StateDir, 0o711))
+	require.NoError(t, os.WriteFile(filepath.Join(b.opts.StateDir, "boot_id"), []byte("another-boot"), 0o600))
+	lost := b.script("touch ran-again\n")
+	for range 2 {
+		b.mu.Lock()
+		b.reports, b.mute = map[api.PodKey][]api.PodReport{}, true
+		b.mu.Unlock()
+		cmd := b.child()
+		require.Equal(t, api.ReasonUnknownToNode, b.waitEnd(lost).Exit.Reason)
+		kill(t, cmd)
+	}
+	b.mu.Lock()
+	b.mute = false
+	b.mu.Unlock()
+	b.child()
+	b.release(lost)
+	b.requireNothingLeft()
+	require.NoFileExists(t, filepath.Join(b.workDir, "ran-again"))
+	require.Eventually(t, func() bool {
+		noted, err := os.ReadFile(filepath.Join(b.opts.StateDir, "boot_id"))
+		return err == nil && string(noted) != "another-boot"
+	}, patience, tick)
+}
+
 func TestTwoKubeletsCannotShareAStateDirectory(t *testing.T) {
 	t.Parallel()
 	b := start(t)

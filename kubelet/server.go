@@ -4,7 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"syscall"
+
+	"github.com/google/renameio/v2"
 
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/kubelet/reconcile"
@@ -35,9 +38,23 @@ func (a *agent) connected(l *link, m api.ServerMessage) {
 		a.suspectLost(want)
 	}
 	a.rebooted = false
+	a.noteBoot()
 	for _, p := range a.pods {
 		a.tellAgain(p)
 	}
+}
+
+// noteBoot keeps the boot id once the store is done with all pods that may have run before the boot. Not
+// earlier: a kubelet that is killed in between would take them for new ones, and run them twice.
+func (a *agent) noteBoot() {
+	if a.bootNoted || len(a.lost) > 0 {
+		return
+	}
+	if err := renameio.WriteFile(filepath.Join(a.opts.StateDir, seenBootFile), []byte(a.bootID), 0o600); err != nil {
+		a.log.Error("the boot id can't be kept", slog.Any("error", err))
+		return // tried again at the next welcome
+	}
+	a.bootNoted = true
 }
 
 // suspectLost marks pods that may have run before the machine was booted: their checkpoint, which is
@@ -105,6 +122,7 @@ func (a *agent) received(m api.ServerMessage) {
 func (a *agent) release(key api.PodKey) {
 	delete(a.desired.Pods, key)
 	delete(a.lost, key)
+	a.noteBoot()
 	if p := a.pods[key]; p != nil {
 		p.Epoch = a.desired.Epoch // it was known to this epoch, so it needn't be offered
 	}
