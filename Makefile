@@ -22,11 +22,14 @@ help: ## List the targets
 install-deps: ## Install what cox needs to run (PostgreSQL's programs) from Debian
 	scripts/install-deps.sh run
 
+STAMP := -s -w -X $(MODULE)/cli.Version=$(VERSION) -X $(MODULE)/cli.Commit=$(COMMIT)
+
 .PHONY: build
-build: ## Build bin/cox, with cox-shim embedded
-	mkdir -p bin kubelet/shim/bin
+build: ## Build bin/cox, with cox-shim and the daemons embedded
+	mkdir -p bin
 	$(STATIC) -ldflags "-s -w" -o kubelet/shim/bin/cox-shim ./kubelet/shim/cox-shim
-	$(STATIC) -ldflags "-s -w -X $(MODULE)/cli.Version=$(VERSION) -X $(MODULE)/cli.Commit=$(COMMIT)" -o bin/cox ./cli/cox
+	$(STATIC) -ldflags "$(STAMP)" -o cli/embedded/bin/coxd ./cli/coxd
+	$(STATIC) -ldflags "$(STAMP)" -o bin/cox ./cli/cox
 
 .PHONY: demo
 demo: ## Run a real parameter sweep on a cluster of one machine
@@ -97,4 +100,4 @@ e2e-gpu: ## Tests on a real GPU
 
 .PHONY: clean
 clean: ## Remove what build made (tools in .bin stay)
-	rm -rf bin kubelet/shim/bin/cox-shim
+	rm -rf bin kubelet/shim/bin/cox-shim cli/embedded/bin/coxd

@@ -22,6 +22,7 @@ type app struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Getenv func(string) string
+	Daemons
 
 	server  string // --server
 	context string // --context

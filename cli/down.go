@@ -12,6 +12,7 @@ import (
 
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/api/client"
+	"github.com/coxswain-hpc/coxswain/cli/filelock"
 )
 
 const (
@@ -66,7 +67,7 @@ func (a *app) down(ctx context.Context, d downFlags, dir string) error {
 		return api.Errorf(api.CodeForbidden, "stop process %d: %w", owner.PID, err)
 	}
 	return poll(ctx, func() (bool, error) {
-		file, ok, err := lockFile(filepath.Join(dir, upLockName))
+		file, ok, err := filelock.Try(filepath.Join(dir, upLockName))
 		if ok {
 			file.Close() //nolint:errcheck,gosec // it was only a question
 		}
@@ -79,7 +80,7 @@ func upRunning(dir string) (upOwner, error) {
 	owner, err := readUpLock(dir)
 	if err == nil {
 		var ok bool
-		file, free, lockErr := lockFile(filepath.Join(dir, upLockName))
+		file, free, lockErr := filelock.Try(filepath.Join(dir, upLockName))
 		if ok = free; ok {
 			file.Close() //nolint:errcheck,gosec // it was only a question
 		}

@@ -2,26 +2,33 @@ package cli
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/coxswain-hpc/coxswain/api"
-	"github.com/coxswain-hpc/coxswain/internal/clock"
-	"github.com/coxswain-hpc/coxswain/kubelet"
 )
 
-// kubeletFlags are the settings of `cox kubelet`.
+// KubeletSettings are the settings of `cox kubelet`; the help of its flags explains them.
+type KubeletSettings struct {
+	Servers                          []string
+	JoinToken                        string
+	StateDir, ScratchDir, CgroupRoot string
+	Node                             string
+	Capacity, Reserved               api.Resources
+	UIDFloor                         int64
+	Log                              *slog.Logger
+}
+
+// kubeletFlags fill the settings.
 type kubeletFlags struct {
 	daemonFlags
-	servers                          []string
-	join, joinFile                   string
-	stateDir, scratchDir, cgroupRoot string
-	node                             string
-	cpus, memory                     string
-	reserveCPUs, reserveMemory       string
-	uidFloor                         int64
+	KubeletSettings
+	joinFile                   string
+	cpus, memory               string
+	reserveCPUs, reserveMemory string
 }
 
 const kubeletStateDir = "/var/lib/cox-kubelet"
@@ -41,51 +48,39 @@ func newKubelet(a *app) *cobra.Command {
 	}
 	f := c.Flags()
 	k.add(f)
-	f.StringSliceVar(&k.servers, "server", nil, "the servers' addresses, tried in turn")
-	f.StringVar(&k.join, "join", "", "a join token, for the first time")
+	f.StringSliceVar(&k.Servers, "server", nil, "the servers' addresses, tried in turn")
+	f.StringVar(&k.JoinToken, "join", "", "a join token, for the first time")
 	f.StringVar(&k.joinFile, "join-file", "", "a file with the join token instead")
-	f.StringVar(&k.stateDir, "state-dir", kubeletStateDir, "where the node's state is kept; all users must be able to pass through it")
-	f.StringVar(&k.scratchDir, "scratch-dir", "", "where a folder for the temporary folders of pods is made (the state directory)")
-	f.StringVar(&k.cgroupRoot, "cgroup-root", "", "our folder in the cgroup hierarchies (cox)")
-	f.StringVar(&k.node, "node", "", "the node's name (the host name)")
+	f.StringVar(&k.StateDir, "state-dir", kubeletStateDir, "where the node's state is kept; all users must be able to pass through it")
+	f.StringVar(&k.ScratchDir, "scratch-dir", "", "where a folder for the temporary folders of pods is made (the state directory)")
+	f.StringVar(&k.CgroupRoot, "cgroup-root", "", "our folder in the cgroup hierarchies (cox)")
+	f.StringVar(&k.Node, "node", "", "the node's name (the host name)")
 	f.StringVar(&k.cpus, "cpus", "", "offer at most so many CPUs")
 	f.StringVar(&k.memory, "memory", "", "offer at most so much memory (16G)")
 	f.StringVar(&k.reserveCPUs, "reserve-cpus", "", "keep so many CPUs back for the system")
 	f.StringVar(&k.reserveMemory, "reserve-memory", "", "keep so much memory back for the system (2G)")
-	f.Int64Var(&k.uidFloor, "uid-floor", 0, "the lowest uid that may run pods (1000; -1: any, root too)")
+	f.Int64Var(&k.UIDFloor, "uid-floor", 0, "the lowest uid that may run pods (1000; -1: any, root too)")
 	return c
 }
 
-func (a *app) kubelet(ctx context.Context, k kubeletFlags) error {
-	log, err := k.logger(a)
-	if err != nil {
+func (a *app) kubelet(ctx context.Context, k kubeletFlags) (err error) {
+	if k.Log, err = k.logger(a); err != nil {
 		return err
 	}
-	token, err := k.token()
-	if err != nil {
+	if k.JoinToken, err = k.token(); err != nil {
 		return err
 	}
-	capacity, err := resources(k.cpus, k.memory)
-	if err != nil {
+	if k.Capacity, err = resources(k.cpus, k.memory); err != nil {
 		return err
 	}
-	reserved, err := resources(k.reserveCPUs, k.reserveMemory)
-	if err != nil {
+	if k.Reserved, err = resources(k.reserveCPUs, k.reserveMemory); err != nil {
 		return err
 	}
-	agent, err := kubelet.New(kubelet.Options{
-		Node: k.node, StateDir: k.stateDir, ScratchDir: k.scratchDir, Endpoints: k.servers, JoinToken: token,
-		Reserved: reserved, Capacity: capacity, UIDFloor: k.uidFloor, CgroupRoot: k.cgroupRoot, Version: Version,
-		Clock: clock.Real{}, Logger: log,
-	})
-	if err != nil {
-		return err
-	}
-	return endedInOrder(ctx, agent.Run(ctx))
+	return inOrder(ctx, a.Daemons.Kubelet(ctx, k.KubeletSettings))
 }
 
-// endedInOrder: a daemon that was told to end has done what it should.
-func endedInOrder(ctx context.Context, err error) error {
+// inOrder: a daemon that was told to end has done what it should.
+func inOrder(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -94,7 +89,7 @@ func endedInOrder(ctx context.Context, err error) error {
 
 func (k kubeletFlags) token() (string, error) {
 	if k.joinFile == "" {
-		return k.join, nil
+		return k.JoinToken, nil
 	}
 	text, err := os.ReadFile(k.joinFile)
 	if err != nil {

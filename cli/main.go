@@ -19,9 +19,15 @@ import (
 // errInterrupted is why a command's context ended: the user pressed Ctrl-C, or somebody sent TERM.
 var errInterrupted = errors.New("interrupted")
 
+// Daemons run `cox server` and `cox kubelet` until their context ends.
+type Daemons struct {
+	Server  func(context.Context, ServerSettings) error
+	Kubelet func(context.Context, KubeletSettings) error
+}
+
 // Main runs the command line of this process and returns its exit code.
-func Main() int {
-	a := &app{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
+func Main(daemons Daemons) int {
+	a := &app{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Daemons: daemons}
 	return a.main(context.Background(), os.Args[1:])
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/api/client"
 	"github.com/coxswain-hpc/coxswain/cli/config"
+	"github.com/coxswain-hpc/coxswain/cli/listen"
 	"github.com/coxswain-hpc/coxswain/cli/postgres"
 	"github.com/coxswain-hpc/coxswain/cli/supervise"
 	"github.com/coxswain-hpc/coxswain/internal/backoff"
@@ -71,9 +73,9 @@ func newUp(a *app) *cobra.Command {
 	u.add(f)
 	u.addCluster(f)
 	f.BoolVarP(&u.detach, "detach", "d", false, "return once the cluster is ready; it goes on in the background")
-	f.StringVar(&u.dataDir, "data-dir", "", "where everything is kept ("+serverDataDir+", without root ~/.local/state/cox)")
-	f.StringVar(&u.socket, "socket", "", "the Unix socket for users (in the data directory; of root's own cluster "+config.SystemSocket+")")
-	f.StringVar(&u.listen, "listen", serverListen, "the address for HTTPS; if the default is in use, another port is taken")
+	f.StringVar(&u.DataDir, "data-dir", "", "where everything is kept ("+serverDataDir+", without root ~/.local/state/cox)")
+	f.StringVar(&u.Socket, "socket", "", "the Unix socket for users (in the data directory; of root's own cluster "+config.SystemSocket+")")
+	f.StringVar(&u.Listen, "listen", serverListen, "the address for HTTPS; if the default is in use, another port is taken")
 	f.StringVar(&u.node, "node", "", "the node's name (the host name)")
 	f.StringVar(&u.cpus, "cpus", "", "offer at most so many CPUs")
 	f.StringVar(&u.memory, "memory", "", "offer at most so much memory (16G)")
@@ -84,13 +86,13 @@ func newUp(a *app) *cobra.Command {
 
 // complete fills in the paths.
 func (u *upFlags) complete(getenv func(string) string) error {
-	dir, err := upDataDir(u.dataDir, getenv)
+	dir, err := upDataDir(u.DataDir, getenv)
 	if err != nil {
 		return err
 	}
-	u.dataDir = dir
-	if u.socket == "" {
-		u.socket = upSocket(dir)
+	u.DataDir = dir
+	if u.Socket == "" {
+		u.Socket = upSocket(dir)
 	}
 	return nil
 }
@@ -175,7 +177,7 @@ func (c *cluster) prepare(context.Context) error {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	c.self = self
-	c.client, err = client.New(client.Options{Server: "unix://" + c.flags.socket, RetryFor: -1, UserAgent: "cox-up/" + Version})
+	c.client, err = client.New(client.Options{Server: "unix://" + c.flags.Socket, RetryFor: -1, UserAgent: "cox-up/" + Version})
 	return err
 }
 
@@ -202,12 +204,16 @@ func (c *cluster) stop() {
 	}
 }
 
+func jittered(p backoff.Policy) *backoff.Backoff {
+	return backoff.New(p, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))) //nolint:gosec // only jitter
+}
+
 // supervise starts a part and keeps it running.
 func (c *cluster) supervise(name string, stopSignal syscall.Signal, stopMax time.Duration, command func() *exec.Cmd) (*supervise.Child, error) {
 	child, err := supervise.Start(supervise.Config{
 		Name: name, Command: command, StopSignal: stopSignal, StopMax: stopMax,
-		LogPath: filepath.Join(c.flags.dataDir, "log", name+".log"),
-	}, clock.Real{}, c.log, func(p backoff.Policy) *backoff.Backoff { return backoff.New(p, randomSource()) })
+		LogPath: filepath.Join(c.flags.DataDir, "log", name+".log"),
+	}, clock.Real{}, c.log, jittered)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +223,7 @@ func (c *cluster) supervise(name string, stopSignal syscall.Signal, stopMax time
 
 func (c *cluster) startDatabase(ctx context.Context) error {
 	var err error
-	dir := filepath.Join(c.flags.dataDir, "postgres")
+	dir := filepath.Join(c.flags.DataDir, "postgres")
 	if _, err := os.Stat(filepath.Join(dir, "data")); errors.Is(err, fs.ErrNotExist) {
 		c.app.note("makes a new database in " + dir)
 	}
@@ -240,18 +246,18 @@ func (c *cluster) startDatabase(ctx context.Context) error {
 
 // listen opens the sockets, which stay open over a restart of the server.
 func (c *cluster) listen(context.Context) error {
-	mode := os.FileMode(socketModeAll)
+	mode := listen.ModeAll
 	if os.Getuid() != 0 {
 		mode = 0o600 // a user's own cluster can run nobody else's jobs
 	}
 	var err error
-	if c.unix, err = listenSocket(c.flags.socket, mode); err != nil {
+	if c.unix, err = listen.Socket(c.flags.Socket, mode); err != nil {
 		return err
 	}
-	c.tls, err = listenTCP(c.flags.listen)
+	c.tls, err = listen.TCP(c.flags.Listen)
 	if api.CodeOf(err) == api.CodeExists && !c.flags.listenGiven {
-		host, _, _ := net.SplitHostPort(c.flags.listen) // the default is well formed
-		c.tls, err = listenTCP(net.JoinHostPort(host, "0"))
+		host, _, _ := net.SplitHostPort(c.flags.Listen) // the default is well formed
+		c.tls, err = listen.TCP(net.JoinHostPort(host, "0"))
 	}
 	return err
 }
@@ -266,18 +272,18 @@ func (c *cluster) startServer(ctx context.Context) error {
 		return fmt.Errorf("hand the socket over: %w", err)
 	}
 	args := []string{
-		"server", "--database", c.database.DSN(), "--data-dir", c.flags.dataDir, "--listen", c.tls.Addr().String(),
-		"--socket", c.flags.socket, "--name", c.flags.name, "--log-format", c.flags.logFormat, "--log-level", c.flags.logLevel,
+		"server", "--database", c.database.DSN(), "--data-dir", c.flags.DataDir, "--listen", c.tls.Addr().String(),
+		"--socket", c.flags.Socket, "--name", c.flags.Name, "--log-format", c.flags.logFormat, "--log-level", c.flags.logLevel,
 	}
-	if c.flags.allowRootJobs {
+	if c.flags.AllowRootJobs {
 		args = append(args, "--allow-root-jobs")
 	}
-	if c.flags.mailCommand != "" {
-		args = append(args, "--mail-command", c.flags.mailCommand)
+	if c.flags.MailCommand != "" {
+		args = append(args, "--mail-command", c.flags.MailCommand)
 	}
 	child, err := c.supervise("server", syscall.SIGTERM, partStopMax, func() *exec.Cmd {
 		cmd := exec.Command(c.self, args...)
-		cmd.Env = childEnviron("LISTEN_FDS=2", "LISTEN_FDNAMES="+listenNameTLS+":"+listenUnix)
+		cmd.Env = childEnviron("LISTEN_FDS=2", "LISTEN_FDNAMES="+listen.NameTLS+":"+listen.NameUnix)
 		cmd.ExtraFiles = []*os.File{tlsFile, unixFile}
 		return cmd
 	})

@@ -53,8 +53,8 @@ func childEnviron(more ...string) []string {
 
 // upDetached starts `cox up` in the background and waits until it is ready or fails.
 func (a *app) upDetached(ctx context.Context, u upFlags) error {
-	logPath := filepath.Join(u.dataDir, "log", upLogName)
-	if err := makeDataDir(u.dataDir); err != nil {
+	logPath := filepath.Join(u.DataDir, "log", upLogName)
+	if err := makeDataDir(u.DataDir); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(logPath), 0o755); err != nil {

@@ -25,7 +25,7 @@ const (
 	joinTokenFile = "join-token"
 )
 
-func (c *cluster) kubeletDir() string { return filepath.Join(c.flags.dataDir, "kubelet") }
+func (c *cluster) kubeletDir() string { return filepath.Join(c.flags.DataDir, "kubelet") }
 
 func (c *cluster) startKubelet(ctx context.Context) error {
 	args, err := c.kubeletArgs()
@@ -47,7 +47,7 @@ func (c *cluster) startKubelet(ctx context.Context) error {
 	return err
 }
 
-func (c *cluster) joinFile() string { return filepath.Join(c.flags.dataDir, joinTokenFile) }
+func (c *cluster) joinFile() string { return filepath.Join(c.flags.DataDir, joinTokenFile) }
 
 func (c *cluster) kubeletArgs() ([]string, error) {
 	_, port, err := net.SplitHostPort(c.tls.Addr().String())
@@ -56,7 +56,7 @@ func (c *cluster) kubeletArgs() ([]string, error) {
 	}
 	args := []string{
 		"kubelet", "--server", "https://" + net.JoinHostPort("127.0.0.1", port), "--state-dir", c.kubeletDir(),
-		"--cgroup-root", cgroupRoot(c.flags.dataDir), "--log-format", c.flags.logFormat, "--log-level", c.flags.logLevel,
+		"--cgroup-root", cgroupRoot(c.flags.DataDir), "--log-format", c.flags.logFormat, "--log-level", c.flags.logLevel,
 	}
 	for flag, value := range map[string]string{
 		"--node": c.flags.node, "--cpus": c.flags.cpus, "--memory": c.flags.memory,
@@ -72,7 +72,7 @@ func (c *cluster) kubeletArgs() ([]string, error) {
 // uidFloor lets root's jobs in where they are allowed, and the own ones of a user with a low uid.
 func (c *cluster) uidFloor() []string {
 	switch {
-	case c.flags.allowRootJobs:
+	case c.flags.AllowRootJobs:
 		return []string{"--uid-floor", "-1"}
 	case os.Getuid() != 0:
 		return []string{"--uid-floor", fmt.Sprint(os.Getuid())}
@@ -145,19 +145,19 @@ func (c *cluster) readyText(nodes []api.Node) string {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Cluster %s is up: %s, %s CPUs, %s of memory.\n", c.flags.name, plural(int64(len(nodes)), "node"),
+	fmt.Fprintf(&b, "Cluster %s is up: %s, %s CPUs, %s of memory.\n", c.flags.Name, plural(int64(len(nodes)), "node"),
 		api.FormatCPUs(have.CPUMillis), api.FormatBytes(have.MemoryBytes))
 	if warnings.Len() > 0 {
 		b.WriteString("Warnings:\n" + warnings.String())
 	}
-	fmt.Fprintf(&b, "  data    %s (logs in %s)\n", c.flags.dataDir, filepath.Join(c.flags.dataDir, "log"))
-	fmt.Fprintf(&b, "  socket  %s\n", c.flags.socket)
+	fmt.Fprintf(&b, "  data    %s (logs in %s)\n", c.flags.DataDir, filepath.Join(c.flags.DataDir, "log"))
+	fmt.Fprintf(&b, "  socket  %s\n", c.flags.Socket)
 	fmt.Fprintf(&b, "  https   %s\n", c.tls.Addr())
 	b.WriteString("Use it:\n")
 	down := "cox down"
 	if !c.found() {
-		fmt.Fprintf(&b, "  export COX_SOCKET=%s\n", c.flags.socket)
-		down += " --data-dir " + c.flags.dataDir
+		fmt.Fprintf(&b, "  export COX_SOCKET=%s\n", c.flags.Socket)
+		down += " --data-dir " + c.flags.DataDir
 	}
 	b.WriteString("  cox run -- hostname\n  cox submit job.sh\n  cox queue\n")
 	stop := "Stop it with Ctrl-C, or"
@@ -171,5 +171,5 @@ func (c *cluster) readyText(nodes []api.Node) string {
 // found says whether commands find this cluster by themselves.
 func (c *cluster) found() bool {
 	target, err := (&app{Getenv: c.app.Getenv}).target()
-	return err == nil && target.Server == "unix://"+c.flags.socket && c.app.Getenv("COX_SOCKET") == ""
+	return err == nil && target.Server == "unix://"+c.flags.Socket && c.app.Getenv("COX_SOCKET") == ""
 }

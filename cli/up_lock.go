@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/coxswain-hpc/coxswain/api"
+	"github.com/coxswain-hpc/coxswain/cli/filelock"
 )
 
 // upLockName is held by the `cox up` that uses a data directory; it says who that is and where the
@@ -40,19 +41,19 @@ func makeDataDir(dir string) error {
 
 // lockUp makes this the only `cox up` on its data directory.
 func lockUp(u upFlags) (unlock func(), err error) {
-	if err := makeDataDir(u.dataDir); err != nil {
+	if err := makeDataDir(u.DataDir); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(u.dataDir, upLockName)
-	file, ok, err := lockFile(path)
+	path := filepath.Join(u.DataDir, upLockName)
+	file, ok, err := filelock.Try(path)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		owner, _ := readUpLock(u.dataDir) // without it the message is shorter
-		return nil, api.Errorf(api.CodeExists, "cox up runs already on %s (process %d); `cox down` stops it", u.dataDir, owner.PID)
+		owner, _ := readUpLock(u.DataDir) // without it the message is shorter
+		return nil, api.Errorf(api.CodeExists, "cox up runs already on %s (process %d); `cox down` stops it", u.DataDir, owner.PID)
 	}
-	text := fmt.Sprintf("%d\n%s\n", os.Getpid(), u.socket)
+	text := fmt.Sprintf("%d\n%s\n", os.Getpid(), u.Socket)
 	if err := file.Truncate(0); err == nil {
 		_, err = file.WriteAt([]byte(text), 0)
 	}

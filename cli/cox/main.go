@@ -1,11 +1,13 @@
-// Command cox is all of Coxswain in one binary: the user's commands, the server, the node agent
-// and the one-machine cluster. Everything is in package cli.
+// Command cox is what people type and install: the commands of users and admins. The server and the
+// node agent are in a program of their own inside of it, coxd, so that a command starts in a third of
+// the time: what those need to initialise costs more than a submission.
 package main
 
 import (
 	"os"
 
 	"github.com/coxswain-hpc/coxswain/cli"
+	"github.com/coxswain-hpc/coxswain/cli/embedded"
 )
 
-func main() { os.Exit(cli.Main()) }
+func main() { os.Exit(cli.Main(embedded.Daemons())) }

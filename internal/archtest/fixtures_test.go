@@ -61,7 +61,13 @@ func TestEachRuleFires(t *testing.T) {
 			layersRule(),
 			files{"apiserver/a.go": imports(module + "/scheduler/loop")},
 			"must not import scheduler/loop",
-			files{"cli/a.go": imports(module+"/scheduler/loop", module+"/apiserver", module+"/kubelet/shim")},
+			files{"cli/daemon/a.go": imports(module+"/scheduler/loop", module+"/apiserver", module+"/kubelet/shim")},
+		},
+		{
+			layersRule(),
+			files{"cli/a.go": imports(module + "/apiserver")},
+			"cli/... must not import apiserver",
+			files{"cli/coxd/main.go": imports(module+"/cli", module+"/cli/daemon")},
 		},
 		{
 			layersRule(),
@@ -110,7 +116,7 @@ func TestEachRuleFires(t *testing.T) {
 			files{"apiserver/a.go": imports(module + "/internal/sim")},
 			"must not import " + module + "/internal/sim",
 			files{
-				"cli/a.go":            imports(module + "/internal/sim"),
+				"cli/daemon/a.go":     imports(module + "/internal/sim"),
 				"scheduler/a_test.go": imports(module + "/internal/sim"),
 			},
 		},

@@ -79,7 +79,7 @@ var foreigns = []foreign{
 	},
 	{
 		paths: []string{module + "/internal/sim"},
-		homes: []string{"internal/sim/...", "cli"},
+		homes: []string{"internal/sim/...", "cli/daemon"},
 		tests: true,
 		use:   "only tests and cox simulate run the simulator",
 	},

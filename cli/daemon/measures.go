@@ -1,4 +1,4 @@
-package cli
+package daemon
 
 import (
 	"github.com/coxswain-hpc/coxswain/apiserver"

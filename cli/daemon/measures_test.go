@@ -1,4 +1,4 @@
-package cli
+package daemon
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 
 func TestTheSchedulersMetricsAreDocumentedAndRead(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../docs/metrics.md")
+	page, err := os.ReadFile("../../docs/metrics.md")
 	require.NoError(t, err)
 	read := func() loop.Metrics { return loop.Metrics{Steps: 7, StepTime: 2 * time.Second, Live: 3} }
 	values := map[string]float64{}

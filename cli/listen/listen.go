@@ -1,4 +1,9 @@
-package cli
+// Package listen makes a server's sockets, or takes them over from the parent that made them.
+//
+// Sockets can be handed to a server as systemd does it: LISTEN_FDS counts them, from descriptor 3 on,
+// and LISTEN_FDNAMES names them. `cox up` does so, and since it keeps them open, a client that comes
+// while a killed server starts again waits instead of failing.
+package listen
 
 import (
 	"errors"
@@ -14,17 +19,16 @@ import (
 	"github.com/coxswain-hpc/coxswain/api"
 )
 
-// Sockets can be handed to a server by its parent, as systemd does it: LISTEN_FDS counts them, from
-// descriptor 3 on, and LISTEN_FDNAMES names them. `cox up` does so, and since it keeps them open,
-// a client that comes while a killed server starts again waits instead of failing.
+// The names of a server's sockets.
 const (
-	listenFirst   = 3
-	listenNameTLS = "tls"
-	listenUnix    = "unix"
+	NameTLS  = "tls"
+	NameUnix = "unix"
+
+	first = 3 // descriptor
 )
 
-// inherited returns the listeners that were handed over, by name.
-func inherited(getenv func(string) string) (map[string]net.Listener, error) {
+// Inherited returns the listeners that were handed over, by name.
+func Inherited(getenv func(string) string) (map[string]net.Listener, error) {
 	count, err := strconv.Atoi(getenv("LISTEN_FDS"))
 	if err != nil || count <= 0 {
 		return nil, nil //nolint:nilerr // not set: nothing was handed over
@@ -32,8 +36,8 @@ func inherited(getenv func(string) string) (map[string]net.Listener, error) {
 	names := strings.Split(getenv("LISTEN_FDNAMES"), ":")
 	list := map[string]net.Listener{}
 	for i := range min(count, len(names)) {
-		syscall.CloseOnExec(listenFirst + i)
-		file := os.NewFile(uintptr(listenFirst+i), names[i])
+		syscall.CloseOnExec(first + i)
+		file := os.NewFile(uintptr(first+i), names[i])
 		l, err := net.FileListener(file)
 		file.Close() //nolint:errcheck,gosec // FileListener has its own
 		if err != nil {
@@ -44,9 +48,9 @@ func inherited(getenv func(string) string) (map[string]net.Listener, error) {
 	return list, nil
 }
 
-// listenSocket makes a Unix socket. A file that a dead server left there is removed, a live
+// Socket makes a Unix socket. A file that a dead server left there is removed, a live
 // server's is an error.
-func listenSocket(path string, mode os.FileMode) (*net.UnixListener, error) {
+func Socket(path string, mode os.FileMode) (*net.UnixListener, error) {
 	const pathMax = 107 // the kernel's
 	if len(path) > pathMax {
 		return nil, api.Errorf(api.CodeInvalid, "the socket's path %s is longer than %d characters; choose another", path, pathMax)
@@ -72,8 +76,8 @@ func listenSocket(path string, mode os.FileMode) (*net.UnixListener, error) {
 	return l, nil
 }
 
-// listenTCP makes a TCP listener for TLS.
-func listenTCP(address string) (*net.TCPListener, error) {
+// TCP makes a TCP listener for TLS.
+func TCP(address string) (*net.TCPListener, error) {
 	resolved, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
 		return nil, api.Errorf(api.CodeInvalid, "the address %q to listen at: %w", address, err)
@@ -87,3 +91,6 @@ func listenTCP(address string) (*net.TCPListener, error) {
 	}
 	return l, nil
 }
+
+// ModeAll lets every user of the machine in: the kernel says who they are.
+const ModeAll os.FileMode = 0o666
