@@ -3,6 +3,7 @@ package apiserver_test
 import (
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/api/client"
+	"github.com/coxswain-hpc/coxswain/apiserver"
 )
 
 // patience bounds every wait of the tests: far beyond an honest one on a busy machine.
@@ -266,7 +268,7 @@ func TestJoinTokens(t *testing.T) {
 	require.Equal(t, api.CodeUnauthenticated, api.CodeOf(err))
 	fields[3] = strings.Repeat("0", 32)
 	_, err = client.Join(within(t), endpoint, strings.Join(fields, "."), "n3")
-	require.ErrorContains(t, err, "not the one that the token", "the new node refuses another cluster")
+	require.ErrorContains(t, err, "has another hash", "the new node refuses another cluster")
 	b.as(adaUID, http.MethodPost, "/v1/tokens", `{"use":"join"}`).problem(api.CodeForbidden)
 }
 
@@ -289,6 +291,38 @@ func TestTokensOverTLS(t *testing.T) {
 	require.Equal(t, api.CodeUnauthenticated, api.CodeOf(err))
 	b.as(adaUID, http.MethodPost, "/v1/tokens", `{"use":"user","user":"bob"}`).problem(api.CodeForbidden)
 	b.as(adaUID, http.MethodPost, "/v1/tokens", `{"use":"sudo"}`).problem(api.CodeInvalid)
+}
+
+// TestANewTokenSaysWhereItIsGood: with its answer alone one comes in from another machine.
+func TestANewTokenSaysWhereItIsGood(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	local, err := client.New(client.Options{Server: "https://" + b.address, CAPEM: b.authority.CertificatePEM()})
+	require.NoError(t, err)
+	_, err = local.Version(within(t))
+	require.NoError(t, err, "it serves")
+	var made client.NewToken
+	b.as(adaUID, http.MethodPost, "/v1/tokens", `{"use":"user"}`).into(http.StatusCreated, &made)
+	require.Equal(t, "test", made.Cluster)
+	require.Equal(t, "https://"+b.address, made.URL)
+	far, err := client.New(client.Options{Server: made.URL, CAHash: made.CAHash, Token: made.Text, RetryFor: -1})
+	require.NoError(t, err)
+	who, err := far.Whoami(within(t))
+	require.NoError(t, err)
+	require.Equal(t, "ada", who.User)
+}
+
+func TestATokenOfALocalServerNamesNoAddress(t *testing.T) {
+	t.Parallel()
+	b := &bundle{t: t}
+	b.store, _ = newStore(t)
+	var err error
+	b.server, err = apiserver.New(apiserver.Options{Store: b.store, Names: people, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	var made client.NewToken
+	b.as(adaUID, http.MethodPost, "/v1/tokens", `{"use":"user"}`).into(http.StatusCreated, &made)
+	require.Empty(t, made.URL+made.CAHash)
+	require.NotEmpty(t, made.Text)
 }
 
 func TestOnlyTLS13AndNeverPlain(t *testing.T) {

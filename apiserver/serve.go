@@ -46,6 +46,11 @@ func (s *Server) Serve(ctx context.Context, tcp, unix net.Listener) error {
 			return err
 		}
 		listeners = append(listeners, secured)
+		where := s.options.URL
+		if where == "" {
+			where = announcedURL(tcp.Addr())
+		}
+		s.url.Store(&where)
 	}
 	if unix != nil {
 		listeners = append(listeners, unix)
@@ -53,7 +58,7 @@ func (s *Server) Serve(ctx context.Context, tcp, unix net.Listener) error {
 	var work sync.WaitGroup
 	work.Go(func() { s.Run(ctx) })
 	if tcp != nil {
-		work.Go(func() { s.announce(ctx, tcp.Addr()) })
+		work.Go(func() { s.announce(ctx) })
 	}
 	err := s.serveAll(ctx, listeners)
 	cancel()
@@ -162,11 +167,7 @@ func serverHosts(serverURL string, address net.Addr) []string {
 }
 
 // announce shows the other servers where this one is, until ctx ends.
-func (s *Server) announce(ctx context.Context, address net.Addr) {
-	where := s.options.URL
-	if where == "" {
-		where = announcedURL(address)
-	}
+func (s *Server) announce(ctx context.Context) {
 	timer := s.clock.NewTimer(0)
 	defer timer.Stop()
 	announced := false
@@ -177,7 +178,7 @@ func (s *Server) announce(ctx context.Context, address net.Addr) {
 			return
 		case <-timer.C:
 		}
-		err := s.beat(ctx, where, announced)
+		err := s.beat(ctx, *s.url.Load(), announced)
 		announced = err == nil
 		if err == nil {
 			err = s.lookAround(ctx)

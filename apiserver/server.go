@@ -120,6 +120,8 @@ type Server struct {
 	leader leaderPlace
 	roster roster
 	random func([]byte) (int, error)
+	// url is where this server is reached over the network; nil without a TLS listener.
+	url atomic.Pointer[string]
 	// life ends with Run: streams, watchers and sessions end with it.
 	life    context.Context
 	endLife context.CancelFunc

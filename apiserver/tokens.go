@@ -27,10 +27,14 @@ type tokenRequest struct {
 	Comment    string `json:"comment,omitempty"`
 }
 
-// newToken is a token with its text, which is shown this once.
+// newToken is a token with its text, which is shown this once, and with what else its holder needs to
+// come in from another machine; a server that serves its local socket alone has none of that.
 type newToken struct {
 	api.Token
-	Text string `json:"token"`
+	Text    string `json:"token"`
+	Cluster string `json:"cluster" doc:"The cluster's name"`
+	URL     string `json:"server_url,omitempty" doc:"Where this server is reached over the network"`
+	CAHash  string `json:"ca_hash,omitempty" doc:"The hash of the authority that signs the servers' certificates"`
 }
 
 type tokenCreate struct{ body[tokenRequest] }
@@ -78,7 +82,16 @@ func (s *Server) createToken(ctx context.Context, in *tokenCreate) (*createdRepl
 	if err != nil {
 		return nil, err
 	}
-	return &createdReply[newToken]{Body: newToken{Token: token, Text: text}}, nil
+	return &createdReply[newToken]{Body: s.withPlace(newToken{Token: token, Text: text})}, nil
+}
+
+// withPlace adds where the token is good.
+func (s *Server) withPlace(t newToken) newToken {
+	t.Cluster = s.options.ClusterName
+	if where := s.url.Load(); where != nil && s.options.Authority != nil {
+		t.URL, t.CAHash = *where, s.options.Authority.Fingerprint()
+	}
+	return t
 }
 
 // checkToken says how long the token lives, or why it isn't made.

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +21,8 @@ func (a *app) tokenCreate() *cobra.Command {
 	var join bool
 	c := &cobra.Command{
 		Use: "create", Short: "Make a token; its text is shown this once", Args: args(cobra.NoArgs),
+		Long: "Make a token. Standard output gets its text alone; standard error, unless --quiet, the command that\n" +
+			"its holder types on the other machine.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			r.Use = "user"
 			if join {
@@ -40,7 +44,11 @@ func (a *app) tokenCreate() *cobra.Command {
 			if p.Format == output.FormatJSON || p.Format == output.FormatYAML {
 				return p.Print(t, nil)
 			}
-			return a.say("%s", t.Text)
+			if err := a.say("%s", t.Text); err != nil {
+				return err
+			}
+			a.tellToken(t)
+			return nil
 		},
 	}
 	flags := c.Flags()
@@ -49,6 +57,32 @@ func (a *app) tokenCreate() *cobra.Command {
 	flags.DurationVar(&ttl, "ttl", 0, "how long it is good for, such as 720h")
 	flags.StringVar(&r.Comment, "comment", "", "what it is for")
 	return c
+}
+
+// tellToken says how the token is used: the whole command, since an address without the hash of the
+// cluster's authority is not trusted from afar.
+func (a *app) tellToken(t client.NewToken) {
+	if t.URL == "" {
+		a.note("this server serves its local socket alone: the token is of use once it has a network listener")
+		return
+	}
+	if t.Use == "join" {
+		a.note(fmt.Sprintf("on the new node, as root:\n  cox kubelet --server %s --join %s", t.URL, t.Text))
+		return
+	}
+	a.note(fmt.Sprintf("%s uses it so:\n  cox context set %s --server %s --ca-hash %s --token %s",
+		t.User, contextName(t.Cluster), t.URL, t.CAHash, t.Text))
+}
+
+// plainName is a name that no shell takes apart.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// contextName is the cluster's name, or one in its stead where a shell would not take it as it is.
+func contextName(cluster string) string {
+	if plainName.MatchString(cluster) {
+		return cluster
+	}
+	return "cluster"
 }
 
 func (a *app) tokenList() *cobra.Command {

@@ -186,7 +186,7 @@ func TestJoinTellsItsTokenOnlyToTheClusterThatTheTokenNames(t *testing.T) {
 	t.Parallel()
 	theirs, ours := newCluster(t), newCluster(t)
 	_, err := client.Join(t.Context(), theirs.server.URL, ours.token(), "n1")
-	require.ErrorContains(t, err, "certificate authority is not the one")
+	require.ErrorContains(t, err, "certificate authority has another hash")
 	require.Zero(t, theirs.joined, "the token never left")
 
 	for _, bad := range []string{"", "cox_1_x", "cox1.a.b.short", "cox1.a.b"} {

@@ -187,6 +187,9 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 	if errors.As(err, &inner) {
 		err = inner.Err
 	}
+	if distrusted := c.distrust(err); distrusted != nil {
+		return distrusted
+	}
 	path, local := strings.CutPrefix(c.server, unixScheme)
 	switch {
 	case local && errors.Is(err, fs.ErrNotExist):

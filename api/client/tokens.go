@@ -17,10 +17,14 @@ type TokenRequest struct {
 	Comment    string `json:"comment,omitempty"`
 }
 
-// NewToken is a token with its secret text, which is shown this once.
+// NewToken is a token with its secret text, which is shown this once. URL and CAHash are what its
+// holder needs on another machine; they are empty where the server has no network listener.
 type NewToken struct {
 	api.Token
-	Text string `json:"token"`
+	Text    string `json:"token"`
+	Cluster string `json:"cluster"`
+	URL     string `json:"server_url,omitempty"`
+	CAHash  string `json:"ca_hash,omitempty"`
 }
 
 // CreateToken makes a token.
