@@ -30,7 +30,6 @@ type app struct {
 	quiet   bool   // --quiet
 
 	clientMade *client.Client
-	interrupt  *interrupt
 }
 
 // client connects to the cluster that flags, environment, file or local sockets name.

@@ -87,7 +87,7 @@ func exitCodeOf(err error) int {
 		return status.code
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.Is(err, context.Canceled), errors.Is(err, errInterrupted):
+	case errors.Is(err, context.Canceled):
 		return exitCancelled
 	}
 	return codeExit(api.CodeOf(err))

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,7 +59,7 @@ func TestExitCodeOfErrors(t *testing.T) {
 	require.Equal(t, exitUsage, exitCodeOf(usagef("no")))
 	require.Equal(t, exitError, exitCodeOf(os.ErrClosed))
 	require.Equal(t, 42, exitCodeOf(statusError{42}))
-	require.Equal(t, exitCancelled, exitCodeOf(fmt.Errorf("wait: %w", errInterrupted)))
+	require.Equal(t, exitCancelled, exitCodeOf(fmt.Errorf("wait: %w", context.Canceled)))
 }
 
 func TestParseJobRefs(t *testing.T) {

@@ -25,7 +25,7 @@ func (a *app) actOn(ctx context.Context, args []string, act func(context.Context
 		err := act(ctx, cl, ref)
 		switch {
 		case err == nil:
-		case failed == nil && len(refs) == 1, errors.Is(err, errInterrupted):
+		case failed == nil && len(refs) == 1, errors.Is(err, context.Canceled):
 			return err
 		default:
 			a.fail(err)

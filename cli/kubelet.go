@@ -76,15 +76,7 @@ func (a *app) kubelet(ctx context.Context, k kubeletFlags) (err error) {
 	if k.Reserved, err = resources(k.reserveCPUs, k.reserveMemory); err != nil {
 		return err
 	}
-	return inOrder(ctx, a.Daemons.Kubelet(ctx, k.KubeletSettings))
-}
-
-// inOrder: a daemon that was told to end has done what it should.
-func inOrder(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
+	return a.Daemons.Kubelet(ctx, k.KubeletSettings)
 }
 
 func (k kubeletFlags) token() (string, error) {

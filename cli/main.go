@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
 	"syscall"
 
@@ -15,9 +14,6 @@ import (
 
 	"github.com/coxswain-hpc/coxswain/api"
 )
-
-// errInterrupted is why a command's context ended: the user pressed Ctrl-C, or somebody sent TERM.
-var errInterrupted = errors.New("interrupted")
 
 // Daemons run `cox server` and `cox kubelet` until their context ends.
 type Daemons struct {
@@ -31,18 +27,19 @@ func Main(daemons Daemons) int {
 	return a.main(context.Background(), os.Args[1:])
 }
 
-// main runs one command. An interrupt ends its context; commands that have more to say about
-// signals (run, server, kubelet, up) take them over.
+// main runs one command. An interrupt ends the process, as it does by default: a thread that listens
+// for signals would cost each command a millisecond. Those that have more to do (run, up, the daemons)
+// take the signals over.
 func (a *app) main(ctx context.Context, args []string) int {
-	root := newRoot(a)
+	first := ""
+	if len(args) > 0 {
+		first = args[0]
+	}
+	root := newRoot(a, first)
 	if path, rest, ok := a.plugin(root, args); ok {
 		err := syscall.Exec(path, append([]string{path}, rest...), os.Environ())
 		return a.fail(fmt.Errorf("run %s: %w", path, err))
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	a.interrupt = newInterrupt(cancel)
-	defer a.interrupt.stop()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	a.close()
@@ -53,7 +50,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 func (a *app) fail(err error) int {
 	code := exitCodeOf(err)
 	var status statusError
-	if err == nil || errors.As(err, &status) || errors.Is(err, errInterrupted) {
+	if err == nil || errors.As(err, &status) {
 		return code
 	}
 	printError(a.Stderr, err)
@@ -90,33 +87,4 @@ func (a *app) plugin(root *cobra.Command, args []string) (path string, rest []st
 	}
 	path, err := exec.LookPath("cox-" + args[0])
 	return path, args[1:], err == nil
-}
-
-// interrupt ends the command's context at INT or TERM until a command takes the signals over.
-type interrupt struct {
-	signals chan os.Signal
-	done    chan struct{}
-}
-
-func newInterrupt(cancel context.CancelCauseFunc) *interrupt {
-	i := &interrupt{signals: make(chan os.Signal, 1), done: make(chan struct{})}
-	signal.Notify(i.signals, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		select {
-		case <-i.signals:
-			cancel(errInterrupted)
-		case <-i.done:
-		}
-	}()
-	return i
-}
-
-// stop gives the signals back; it may be called twice.
-func (i *interrupt) stop() {
-	signal.Stop(i.signals)
-	select {
-	case <-i.done:
-	default:
-		close(i.done)
-	}
 }

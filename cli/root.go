@@ -24,8 +24,9 @@ const rootLong = `Coxswain schedules a research cluster.
 
 "cox help exit-codes" lists the exit codes.`
 
-// newRoot makes the command tree.
-func newRoot(a *app) *cobra.Command {
+// newRoot makes the command tree; if first is a command, only its branch: making all of them takes
+// longer than a submission.
+func newRoot(a *app, first string) *cobra.Command {
 	root := &cobra.Command{
 		Use: "cox", Short: "Coxswain schedules a research cluster", Long: rootLong,
 		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
@@ -56,21 +57,66 @@ func newRoot(a *app) *cobra.Command {
 	)
 	root.SetHelpCommandGroupID(groupCluster)
 	root.SetCompletionCommandGroupID(groupCluster)
-	addGroup(root, groupWork, newSubmit(a), newRun(a), newWait(a), newCancel(a), newHold(a), newRelease(a),
-		newRequeue(a), newUpdate(a), newSignal(a))
-	addGroup(root, groupLook, newQueue(a), newHistory(a), newWhy(a), newLogs(a), newNodes(a))
-	addGroup(root, groupCluster, newUp(a), newDown(a), newServer(a), newKubelet(a), newApply(a), newVersion(a))
-	addGroup(root, groupNouns, newJob(a), newPod(a), newNode(a), newAccount(a), newUser(a), newQOS(a),
-		newPartition(a), newEvent(a), newToken(a), newContext(a))
+	for _, c := range chosen(first) {
+		made := c.make(a)
+		made.GroupID = c.group
+		root.AddCommand(made)
+	}
 	root.AddCommand(newExitCodes())
 	return root
 }
 
-func addGroup(root *cobra.Command, group string, commands ...*cobra.Command) {
-	for _, c := range commands {
-		c.GroupID = group
-		root.AddCommand(c)
+// command is one of cox's, by the name that people type.
+type command struct {
+	name, group string
+	make        func(*app) *cobra.Command
+}
+
+// commands are in the order of the help page's groups.
+var commands = []command{
+	{"submit", groupWork, newSubmit},
+	{"run", groupWork, newRun},
+	{"wait", groupWork, newWait},
+	{"cancel", groupWork, newCancel},
+	{"hold", groupWork, newHold},
+	{"release", groupWork, newRelease},
+	{"requeue", groupWork, newRequeue},
+	{"update", groupWork, newUpdate},
+	{"signal", groupWork, newSignal},
+
+	{"queue", groupLook, newQueue},
+	{"history", groupLook, newHistory},
+	{"why", groupLook, newWhy},
+	{"logs", groupLook, newLogs},
+	{"nodes", groupLook, newNodes},
+
+	{"up", groupCluster, newUp},
+	{"down", groupCluster, newDown},
+	{"server", groupCluster, newServer},
+	{"kubelet", groupCluster, newKubelet},
+	{"apply", groupCluster, newApply},
+	{"version", groupCluster, newVersion},
+
+	{"job", groupNouns, newJob},
+	{"pod", groupNouns, newPod},
+	{"node", groupNouns, newNode},
+	{"account", groupNouns, newAccount},
+	{"user", groupNouns, newUser},
+	{"qos", groupNouns, newQOS},
+	{"partition", groupNouns, newPartition},
+	{"event", groupNouns, newEvent},
+	{"token", groupNouns, newToken},
+	{"context", groupNouns, newContext},
+}
+
+// chosen is the command that is named, or all of them: to help, to complete and to guess what was meant.
+func chosen(name string) []command {
+	for i := range commands {
+		if commands[i].name == name {
+			return commands[i : i+1]
+		}
 	}
+	return commands
 }
 
 // reading adds -o, which on reading commands is --format.

@@ -103,7 +103,7 @@ func (a *app) run(ctx context.Context, o header.Options) error {
 	if err != nil {
 		return err
 	}
-	signals := a.takeSignals()
+	signals := takeSignals()
 	job, err := cl.SubmitJob(ctx, request)
 	if err != nil {
 		return err
@@ -112,15 +112,12 @@ func (a *app) run(ctx context.Context, o header.Options) error {
 	return r.stay(ctx)
 }
 
-// takeSignals stops interrupts from ending the command: from now on they belong to the job.
-func (a *app) takeSignals() chan os.Signal {
+// takeSignals keeps signals from ending the process: from now on they come through the channel.
+func takeSignals() chan os.Signal {
 	const signalsMax = 16 // that many may arrive at once and none is lost
 	signals := make(chan os.Signal, signalsMax)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1,
 		syscall.SIGUSR2, syscall.SIGCONT, syscall.SIGALRM)
-	if a.interrupt != nil {
-		a.interrupt.stop()
-	}
 	return signals
 }
 

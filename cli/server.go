@@ -73,5 +73,5 @@ func (a *app) serve(ctx context.Context, s serverFlags) (err error) {
 	if s.Database == "" {
 		return usagef("name the PostgreSQL to use with --database, or start everything on this machine with `cox up`")
 	}
-	return inOrder(ctx, a.Daemons.Server(ctx, s.ServerSettings))
+	return a.Daemons.Server(ctx, s.ServerSettings)
 }

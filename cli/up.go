@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -63,10 +64,12 @@ func newUp(a *app) *cobra.Command {
 			if err := u.complete(a.Getenv); err != nil {
 				return err
 			}
+			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
 			if u.detach {
-				return a.upDetached(c.Context(), u)
+				return a.upDetached(ctx, u)
 			}
-			return a.up(c.Context(), u)
+			return a.up(ctx, u)
 		},
 	}
 	f := c.Flags()
@@ -185,7 +188,7 @@ func (c *cluster) prepare(context.Context) error {
 func (c *cluster) stop() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	signals := c.app.takeSignals()
+	signals := takeSignals()
 	go func() {
 		select {
 		case <-signals: // a second request: do not wait any longer

@@ -8,7 +8,7 @@ import (
 	"github.com/coxswain-hpc/coxswain/kubelet"
 )
 
-// Kubelet runs the node agent until ctx ends.
+// Kubelet runs the node agent until ctx ends or a signal ends it.
 func Kubelet(ctx context.Context, k cli.KubeletSettings) error {
 	agent, err := kubelet.New(kubelet.Options{
 		Node: k.Node, StateDir: k.StateDir, ScratchDir: k.ScratchDir, Endpoints: k.Servers, JoinToken: k.JoinToken,
@@ -18,5 +18,5 @@ func Kubelet(ctx context.Context, k cli.KubeletSettings) error {
 	if err != nil {
 		return err
 	}
-	return agent.Run(ctx)
+	return untilSignal(ctx, agent.Run)
 }

@@ -44,8 +44,12 @@ type serverParts struct {
 	mail   *service.Loop
 }
 
-// Server runs a server until ctx ends.
+// Server runs a server until ctx ends or a signal ends it.
 func Server(ctx context.Context, s cli.ServerSettings) error {
+	return untilSignal(ctx, func(ctx context.Context) error { return serve(ctx, s) })
+}
+
+func serve(ctx context.Context, s cli.ServerSettings) error {
 	slog.SetDefault(s.Log)
 	lock, err := lockServer(s.DataDir)
 	if err != nil {
