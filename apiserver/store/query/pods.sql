@@ -1,11 +1,13 @@
--- Lists of pod keys come as four arrays of equal length.
+-- Lists of pod keys come as four arrays of equal length. The job of a pod that is looked up by its key is
+-- read behind a LIMIT: else, as long as a table has no statistics, the planner starts from the job and
+-- reads all of its pods for each key.
 
 -- name: PodsByKeys :many
 SELECT sqlc.embed(p), (j.spec->>'time_limit_seconds')::bigint AS time_limit_seconds
 FROM (SELECT unnest(@owners::bigint[]) AS owner, unnest(@indices::bigint[]) AS idx,
              unnest(@ranks::integer[]) AS rank, unnest(@attempts::integer[]) AS attempt) AS k
+CROSS JOIN LATERAL (SELECT job.spec, job.generation FROM job WHERE job.id = k.owner LIMIT 1) AS j
 JOIN pod AS p ON p.owner = k.owner AND p.idx = k.idx AND p.rank = k.rank AND p.attempt = k.attempt
-JOIN job AS j ON j.id = p.owner
 ORDER BY p.owner, p.idx, p.rank, p.attempt LIMIT @max_rows;
 
 -- name: LivePods :many
@@ -38,8 +40,8 @@ SELECT sqlc.embed(p), (j.spec->>'time_limit_seconds')::bigint AS time_limit_seco
        ARRAY(SELECT r.role->>'name' FROM jsonb_array_elements(j.spec->'roles') AS r(role))::text[] AS role_names
 FROM (SELECT unnest(@owners::bigint[]) AS owner, unnest(@indices::bigint[]) AS idx,
              unnest(@ranks::integer[]) AS rank, unnest(@attempts::integer[]) AS attempt) AS k
+CROSS JOIN LATERAL (SELECT job.spec, job.generation FROM job WHERE job.id = k.owner LIMIT 1) AS j
 JOIN pod AS p ON p.owner = k.owner AND p.idx = k.idx AND p.rank = k.rank AND p.attempt = k.attempt
-JOIN job AS j ON j.id = p.owner
 ORDER BY p.owner, p.idx, p.rank, p.attempt LIMIT @max_rows;
 
 -- The last attempt of some array tasks.

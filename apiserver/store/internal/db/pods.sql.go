@@ -181,8 +181,8 @@ SELECT p.owner, p.idx, p.rank, p.attempt, p.ordinal, p.task_id, p.role, p.node, 
        ARRAY(SELECT r.role->>'name' FROM jsonb_array_elements(j.spec->'roles') AS r(role))::text[] AS role_names
 FROM (SELECT unnest($1::bigint[]) AS owner, unnest($2::bigint[]) AS idx,
              unnest($3::integer[]) AS rank, unnest($4::integer[]) AS attempt) AS k
+CROSS JOIN LATERAL (SELECT job.spec, job.generation FROM job WHERE job.id = k.owner LIMIT 1) AS j
 JOIN pod AS p ON p.owner = k.owner AND p.idx = k.idx AND p.rank = k.rank AND p.attempt = k.attempt
-JOIN job AS j ON j.id = p.owner
 ORDER BY p.owner, p.idx, p.rank, p.attempt LIMIT $5
 `
 
@@ -600,8 +600,8 @@ const podsByKeys = `-- name: PodsByKeys :many
 SELECT p.owner, p.idx, p.rank, p.attempt, p.ordinal, p.task_id, p.role, p.node, p.class, p.cpu_millis, p.memory_bytes, p.cpus, p.term, p.bound_at, p.state, p.started_at, p.ended_at, p.exit, p.stop, p.released_at, (j.spec->>'time_limit_seconds')::bigint AS time_limit_seconds
 FROM (SELECT unnest($1::bigint[]) AS owner, unnest($2::bigint[]) AS idx,
              unnest($3::integer[]) AS rank, unnest($4::integer[]) AS attempt) AS k
+CROSS JOIN LATERAL (SELECT job.spec, job.generation FROM job WHERE job.id = k.owner LIMIT 1) AS j
 JOIN pod AS p ON p.owner = k.owner AND p.idx = k.idx AND p.rank = k.rank AND p.attempt = k.attempt
-JOIN job AS j ON j.id = p.owner
 ORDER BY p.owner, p.idx, p.rank, p.attempt LIMIT $5
 `
 
@@ -618,7 +618,9 @@ type PodsByKeysRow struct {
 	TimeLimitSeconds int64 `db:"time_limit_seconds"`
 }
 
-// Lists of pod keys come as four arrays of equal length.
+// Lists of pod keys come as four arrays of equal length. The job of a pod that is looked up by its key is
+// read behind a LIMIT: else, as long as a table has no statistics, the planner starts from the job and
+// reads all of its pods for each key.
 func (q *Queries) PodsByKeys(ctx context.Context, arg PodsByKeysParams) ([]PodsByKeysRow, error) {
 	rows, err := q.db.Query(ctx, podsByKeys,
 		arg.Owners,
