@@ -4,16 +4,22 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 
 	"github.com/coxswain-hpc/coxswain/cli"
 	"github.com/coxswain-hpc/coxswain/cli/daemon"
 )
 
-// commFile holds the name that ps and top show.
-const commFile = "/proc/self/comm"
-
 func main() {
-	// Started through a descriptor, the kernel calls us by its number.
-	os.WriteFile(commFile, []byte("cox"), 0) //nolint:errcheck,gosec // only a name
+	rename()
 	os.Exit(cli.Main(cli.Daemons{Server: daemon.Server, Kubelet: daemon.Kubelet}))
+}
+
+// rename gives all threads the name that ps and top show: the kernel calls a program that is started
+// through a descriptor by its number. Later threads are called like the one that makes them.
+func rename() {
+	names, _ := filepath.Glob("/proc/self/task/*/comm") // the pattern is good
+	for _, name := range names {
+		os.WriteFile(name, []byte("cox"), 0) //nolint:errcheck,gosec // a thread may have ended; only a name
+	}
 }
