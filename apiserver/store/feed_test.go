@@ -225,7 +225,7 @@ func TestKeeperDropsOldFeed(t *testing.T) {
 	require.Equal(t, 0, count(t, w.conn, "SELECT count(*) FROM feed"))
 	require.Equal(t, 4, count(t, w.conn,
 		`SELECT count(*) FROM pg_class
-		WHERE relkind = 'r' AND relname >= 'feed_20261125' AND relname < 'feed_3'`))
+		WHERE relkind = 'r' AND relname >= 'feed_20310305' AND relname < 'feed_3'`))
 }
 
 // Rows outside of every partition are trimmed too, and cursors know.

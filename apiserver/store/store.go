@@ -45,11 +45,13 @@ const (
 //
 // Postgres is kept to the plans that all our statements are written for: a few keys, each looked
 // up in an index. A plan that was cached while a table was nearly empty would else read all of it,
-// until statistics arrive, in the very minute in which a new cluster's first array runs.
+// until statistics arrive, in the very minute in which a new cluster's first array runs. And plans are
+// made once: for a list of keys the planner guesses ten and thinks that it can do better each time it
+// is told how many there are, which costs more than the statement.
 //
 // A server that is paused in the middle of a transaction must not hold up the leader for long.
 const sessionSettings = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; " +
-	"SET jit = off; SET idle_in_transaction_session_timeout = '10s'"
+	"SET plan_cache_mode = force_generic_plan; SET jit = off; SET idle_in_transaction_session_timeout = '10s'"
 
 // WithDefaults returns the options with every unset field filled.
 func (o Options) WithDefaults() Options {
