@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/signal"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -23,11 +24,29 @@ func TestNoDescriptorOfTheKubeletsReachesThePod(t *testing.T) {
 
 // TestAPodIgnoresNoSignal: the kubelet runs under nohup, in the background of a script.
 func TestAPodIgnoresNoSignal(t *testing.T) {
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT)
-	t.Cleanup(func() { signal.Reset(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT) })
+	polite := []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU}
+	signal.Ignore(polite...)
+	t.Cleanup(func() { signal.Reset(polite...) })
+	for _, sig := range []unix.Signal{32, 33, 64} { // of these Go's runtime leaves some alone
+		ignoreRaw(t, sig)
+	}
 	n := newNode(t)
 	got, _ := output(t, n, n.spec(t, "exec grep -E '^Sig(Ign|Blk)' /proc/self/status"))
 	require.Equal(t, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n", got)
+}
+
+// ignoreRaw ignores a signal behind the back of Go's runtime, as an inherited one is.
+func ignoreRaw(t *testing.T, sig unix.Signal) {
+	t.Helper()
+	set := func(action, old *[4]uint64) {
+		//nolint:gosec // the kernel's struct sigaction
+		_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(action)),
+			uintptr(unsafe.Pointer(old)), 8, 0, 0)
+		require.Zero(t, errno)
+	}
+	var old [4]uint64
+	set(&[4]uint64{1}, &old)
+	t.Cleanup(func() { set(&old, nil) })
 }
 
 // TestAShimWithoutADirectoryEnds: the state directory was removed under a running pod.

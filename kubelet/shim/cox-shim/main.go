@@ -104,17 +104,6 @@ func setUp() (spec shimapi.Spec, listener *os.File, err error) {
 	return spec, listener, err
 }
 
-// heedSignals undoes what a kubelet inherited that was started in the background of a script, or under
-// nohup: a program could neither be interrupted nor trap what it finds ignored. Of all signals Go
-// leaves only these two as they were.
-func heedSignals() {
-	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT} {
-		if signal.Ignored(sig) {
-			signal.Notify(make(chan os.Signal, 1), sig) // a fork takes a caught signal back to its default
-		}
-	}
-}
-
 // ignoreSignals makes the shim deaf to polite signals: only a stop request ends a pod. They are caught
 // and dropped, since a program inherits what its parent ignores. It comes after the start, which it
 // would only slow down.
