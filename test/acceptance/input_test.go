@@ -120,6 +120,7 @@ const (
 
 // The disk under the data directory is full: an answer, and all goes on once there is room.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(base, "small")
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	require.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755,size="+diskSize))

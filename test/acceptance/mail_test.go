@@ -67,6 +67,7 @@ func (m mailbox) wait(n int) []string {
 }
 
 func TestMail(t *testing.T) {
+	t.Parallel()
 	box := newMailbox(t)
 	c := ownCluster(t, cluster.Options{Args: []string{"--mail-command", box.command()}})
 	me := alice.at(t, c, alice.home())
@@ -122,6 +123,7 @@ func TestMail(t *testing.T) {
 
 // A mail that the mail system refuses, or whose server is killed, comes later.
 func TestMailIsNotLost(t *testing.T) {
+	t.Parallel()
 	box := newMailbox(t)
 	c := ownCluster(t, cluster.Options{Args: []string{"--mail-command", box.command()}})
 	me := alice.at(t, c, alice.home())

@@ -44,7 +44,10 @@ func workflow(t *testing.T, c *cluster.Cluster, name, snakefile string) at {
 // snakemake is a run of Debian's program with the example profile.
 func (a at) snakemake(ctx context.Context, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	profile := []string{"--profile", filepath.Join(base, "profile")}
-	small := []string{"--default-resources", "mem_mb=300", "minutes=5"}
+	small := []string{
+		"--default-resources", "mem_mb=300", "minutes=5",
+		"--max-status-checks-per-second", "3", // each is a Python program, too: ten take the jobs' cores
+	}
 	cmd := a.command(ctx, "snakemake", slices.Concat(profile, small, args)...)
 	cmd.Env = append(cmd.Env, "CI=true") // it looks at its jobs at once instead of every ten seconds
 	cmd.SysProcAttr.Setpgid = true
@@ -90,6 +93,7 @@ rule gather:
 `
 
 func TestSnakemake(t *testing.T) {
+	t.Parallel()
 	c := sharedCluster(t)
 	me := workflow(t, c, "squares", squares())
 	ctx, cancel := context.WithTimeout(t.Context(), workflowMax)

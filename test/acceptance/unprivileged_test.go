@@ -1,7 +1,9 @@
 package acceptance
 
 import (
+	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +14,7 @@ import (
 
 // A user without root gets a cluster of his own; what it can't enforce it says.
 func TestUpWithoutRoot(t *testing.T) {
+	t.Parallel()
 	c := ownCluster(t, cluster.Options{
 		User: alice.credential(), Env: []string{"HOME=" + alice.home(), "USER=" + alice.name},
 	})
@@ -25,12 +28,13 @@ func TestUpWithoutRoot(t *testing.T) {
 	var nodes []api.Node
 	require.NoError(t, json.Unmarshal([]byte(me.cox("nodes", "-o", "json")), &nodes))
 	require.Len(t, nodes, 1)
-	said := c.Log()
+	said := upSaid(t, c)
+	require.Contains(t, said, "Warnings:\n")
 	missing := map[string]bool{}
 	for _, condition := range nodes[0].Status.Conditions {
 		missing[condition.Type] = true
 		require.NotEmpty(t, condition.Message)
-		require.Contains(t, said, "warning: "+condition.Type, "cox up says it on stderr")
+		require.Contains(t, said, "\n  "+condition.Type+": "+condition.Message+"\n", "cox up says it")
 	}
 	for _, limit := range []string{
 		"single_user", "memory_limit_not_enforced", "cpu_limit_not_enforced", "own_cpus_not_enforced",
@@ -46,4 +50,15 @@ func TestUpWithoutRoot(t *testing.T) {
 	r = bob.at(t, c, bob.home()).try(binary(), "queue")
 	require.Equal(t, 4, r.code, r.err)
 	require.Contains(t, r.err, "may not connect")
+}
+
+// upSaid is the log with all that cox up says when the cluster is ready.
+func upSaid(t *testing.T, c *cluster.Cluster) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, cluster.Until(ctx, func() (bool, error) {
+		return strings.Contains(c.Log(), "Stop it with"), nil
+	}))
+	return c.Log()
 }
