@@ -23,4 +23,5 @@ echo "task $SLURM_ARRAY_TASK_ID of job $SLURM_ARRAY_JOB_ID on $(hostname): T = $
 sed -e "s/all create 3.0/all create $temperature/" -e "s/block 0 10 0 10 0 10/block 0 $edge 0 $edge 0 $edge/" \
 	-e "s/^run.*/run $steps/" "$input" >"in.melt.$SLURM_ARRAY_TASK_ID"
 export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
-exec lmp -in "in.melt.$SLURM_ARRAY_TASK_ID" -log none
+export OMPI_MCA_ess_singleton_isolated=1 # one process needs no Open MPI daemon beside it
+/usr/bin/time -v -o "time.$SLURM_ARRAY_TASK_ID" lmp -in "in.melt.$SLURM_ARRAY_TASK_ID" -log none
