@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,8 +28,8 @@ var (
 	seed  = flag.Uint64("seed", 1, "seed of the kill points")
 )
 
-// tasksPerKill keeps the array running as long as there is something left to kill.
-const tasksPerKill = 4
+// arrayTasks are the tasks of one array; when all have finished and kills are left, another one follows.
+const arrayTasks = 50
 
 // settleMax bounds the wait for the array after the last kill.
 const settleMax = 3 * time.Minute
@@ -101,29 +103,77 @@ func waitEnded(t *testing.T, c *cluster.Cluster, id api.JobID) api.Job {
 }
 
 // TestEveryTaskCompletesOnceUnderKills kills server, kubelet and Postgres with SIGKILL at seeded
-// moments: every task ends completed, with exactly one completed attempt by its own marks.
+// moments while an array runs: every task ends completed, with exactly one attempt by its own marks.
 func TestEveryTaskCompletesOnceUnderKills(t *testing.T) {
 	c := start(t)
-	marks := t.TempDir()
-	tasks := *kills * tasksPerKill
-	id := submit(t, c, markScript, tasks, marks)
 	rng := rand.New(rand.NewPCG(*seed, 0))
+	var runs []array
 	for i := range *kills {
-		wait := time.Duration(50+rng.IntN(600)) * time.Millisecond
+		if len(runs) == 0 || runs[len(runs)-1].finished(t) {
+			runs = append(runs, submitArray(t, c))
+		}
+		// From right into a recovery to well after it: 50 ms to 3.2 s, each doubling as likely.
+		wait := time.Duration(float64(50*time.Millisecond) * math.Exp2(6*rng.Float64()))
 		part := []string{"server", "kubelet", "postgres"}[rng.IntN(3)]
 		pause(t, wait)
 		killed := killPart(t, c, part)
 		t.Logf("kill %d: %s (pid %d) after %v", i, part, killed, wait)
 	}
-	job := waitEnded(t, c, id)
-	require.Equal(t, api.JobCompleted, job.Status.State, "%+v", job.Status)
-	require.EqualValues(t, tasks, job.Status.Counts.Completed)
-	for i := range tasks {
-		text, err := os.ReadFile(filepath.Join(marks, fmt.Sprint(i)))
-		require.NoError(t, err, "task %d left no mark", i)
-		require.Equal(t, 1, strings.Count(string(text), "finish"), "task %d wrote:\n%s", i, text)
+	for _, a := range runs {
+		a.requireCompletedOnce(t, c)
 	}
-	requireCompletedOnce(t, c, id, tasks)
+	t.Logf("%d kills, %d tasks", *kills, len(runs)*arrayTasks)
+}
+
+// array is a job whose tasks write marks into a folder.
+type array struct {
+	job   api.JobID
+	marks string
+}
+
+func submitArray(t *testing.T, c *cluster.Cluster) array {
+	t.Helper()
+	marks := t.TempDir()
+	return array{job: submit(t, c, markScript, arrayTasks, marks), marks: marks}
+}
+
+// finished looks at the marks alone, since the server may be away.
+func (a array) finished(t *testing.T) bool {
+	t.Helper()
+	for i := range arrayTasks {
+		text, err := os.ReadFile(a.mark(i))
+		if err != nil || !strings.Contains(string(text), "finish") {
+			return false
+		}
+	}
+	return true
+}
+
+func (a array) mark(task int) string { return filepath.Join(a.marks, strconv.Itoa(task)) }
+
+// requireCompletedOnce: no shim is killed, so no attempt is lost and none is run beside another.
+func (a array) requireCompletedOnce(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	job := waitEnded(t, c, a.job)
+	require.Equal(t, api.JobCompleted, job.Status.State, "%+v", job.Status)
+	require.EqualValues(t, arrayTasks, job.Status.Counts.Completed)
+	for i := range arrayTasks {
+		text, err := os.ReadFile(a.mark(i))
+		require.NoError(t, err, "task %d left no mark", i)
+		require.Equal(t, "start 1\nfinish 1\n", string(text), "task %d", i)
+	}
+	pods, err := newClient(t, c).AllPods(t.Context(), client.PodFilter{Job: a.job}, arrayTasks*10)
+	require.NoError(t, err)
+	completed := map[int64]int{}
+	for _, p := range pods {
+		if p.State == api.PodCompleted {
+			completed[p.Key.Index]++
+		}
+	}
+	require.Len(t, completed, arrayTasks)
+	for index, n := range completed {
+		require.Equal(t, 1, n, "task %d completed %d times", index, n)
+	}
 }
 
 // pause waits on a timer: the moment of a kill is the point of the test, there is nothing to wait for.
@@ -154,22 +204,6 @@ func killPart(t *testing.T, c *cluster.Cluster, part string) int {
 	require.NoError(t, err, "no %s came back", part)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 	return pid
-}
-
-func requireCompletedOnce(t *testing.T, c *cluster.Cluster, id api.JobID, tasks int) {
-	t.Helper()
-	pods, err := newClient(t, c).AllPods(t.Context(), client.PodFilter{Job: id}, tasks*10)
-	require.NoError(t, err)
-	completed := map[int64]int{}
-	for _, p := range pods {
-		if p.State == api.PodCompleted {
-			completed[p.Key.Index]++
-		}
-	}
-	require.Len(t, completed, tasks)
-	for index, n := range completed {
-		require.Equal(t, 1, n, "task %d completed %d times", index, n)
-	}
 }
 
 // TestAKilledShimIsReportedAndItsTaskRequeued kills one shim: exactly its task gets a second attempt.
