@@ -28,10 +28,19 @@ const (
 	streamStoreMax = 30 * time.Second
 )
 
-// streamStore is the store as sessions see it: renewals share statements.
+// streamStore is the store as one kubelet's session sees it: renewals share statements, and only the
+// holder of a good certificate registers.
 type streamStore struct {
 	*store.Store
-	renewals *renewals
+	renewals  *renewals
+	enrolment string
+}
+
+// RegisterNode implements stream.Store.
+func (s streamStore) RegisterNode(
+	ctx context.Context, name string, status api.NodeStatus, now time.Time,
+) (api.Node, error) {
+	return s.Store.RegisterEnrolled(ctx, name, s.enrolment, status, now)
 }
 
 // RenewLeases implements stream.Store.
@@ -50,7 +59,7 @@ type kubeletConn struct {
 }
 
 func (s *Server) kubeletStream(w http.ResponseWriter, r *http.Request) error {
-	node := authn.CallerOf(r.Context()).Node
+	caller := authn.CallerOf(r.Context())
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
 		return nil //nolint:nilerr // Accept has answered
@@ -59,9 +68,9 @@ func (s *Server) kubeletStream(w http.ResponseWriter, r *http.Request) error {
 	ctx, end := context.WithCancelCause(s.life)
 	defer end(nil)
 	k := &kubeletConn{server: s, conn: conn}
-	err = k.serve(ctx, end, node)
+	err = k.serve(ctx, end, caller)
 	k.close(err)
-	s.log.Info("kubelet stream ended", slog.String("node", node), slog.Any("error", err))
+	s.log.Info("kubelet stream ended", slog.String("node", caller.Node), slog.Any("error", err))
 	return nil
 }
 
@@ -78,7 +87,8 @@ func (k *kubeletConn) close(err error) {
 }
 
 // serve opens the session and runs reader and writer until one of them ends.
-func (k *kubeletConn) serve(ctx context.Context, end context.CancelCauseFunc, node string) error {
+func (k *kubeletConn) serve(ctx context.Context, end context.CancelCauseFunc, caller authn.Caller) error {
+	node := caller.Node
 	hello, err := k.hello(ctx)
 	if err != nil {
 		return err
@@ -87,6 +97,7 @@ func (k *kubeletConn) serve(ctx context.Context, end context.CancelCauseFunc, no
 		return err
 	}
 	k.stream = newNodeStream(node, hello.Status.BootID, k.conn, end)
+	k.stream.enrolment = caller.Enrolment
 	if err := k.server.streams.add(ctx, k.stream); err != nil {
 		return err
 	}
@@ -131,8 +142,7 @@ func (k *kubeletConn) open(ctx context.Context, node string, hello api.KubeletHe
 		return err
 	}
 	k.session = stream.New(stream.Options{
-		Store: streamStore{k.server.store,
-			k.server.renewals}, Node: node, Epoch: meta.Epoch, Now: k.server.clock.Now,
+		Store: streamStore{k.server.store, k.server.renewals, k.stream.enrolment}, Node: node, Epoch: meta.Epoch, Now: k.server.clock.Now,
 	})
 	welcome, err := k.session.Open(storeCtx, hello)
 	if err != nil {

@@ -54,11 +54,12 @@ func (s *Server) joinKubelet(ctx context.Context, in *joinInput) (*reply[certifi
 	if err := s.mayJoin(ctx, request.Node); err != nil {
 		return nil, err
 	}
-	certificate, err := s.options.Authority.KubeletLeaf([]byte(request.CSRPEM), request.Node, s.clock.Now())
+	certificate, err := s.options.Authority.KubeletLeaf([]byte(request.CSRPEM), request.Node, token.ID,
+		s.clock.Now())
 	if err != nil {
 		return nil, err
 	}
-	if err := s.store.UseToken(ctx, token.ID, s.clock.Now()); err != nil {
+	if err := s.store.Enrol(ctx, token.ID, request.Node, s.clock.Now()); err != nil {
 		return nil, err
 	}
 	s.policy.clear()
@@ -101,7 +102,8 @@ func (s *Server) renewKubelet(ctx context.Context, in *renewInput) (*reply[certi
 	if s.options.Authority == nil {
 		return nil, api.Errorf(api.CodeUnsupported, "this server has no certificate authority")
 	}
-	certificate, err := s.options.Authority.KubeletLeaf([]byte(request.CSRPEM), authn.CallerOf(ctx).Node,
+	caller := authn.CallerOf(ctx)
+	certificate, err := s.options.Authority.KubeletLeaf([]byte(request.CSRPEM), caller.Node, caller.Enrolment,
 		s.clock.Now())
 	if err != nil {
 		return nil, err

@@ -340,3 +340,41 @@ func TestOnlyTLS13AndNeverPlain(t *testing.T) {
 	n, _ := conn.Read(buf)
 	require.NotContains(t, string(buf[:n]), "200", "not even the health of the server")
 }
+
+// TestADeletedNodesCertificateIsNoGood: neither for a stream nor a renewal, and not after another
+// machine joined under the name either.
+func TestADeletedNodesCertificateIsNoGood(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := b.second() // where the deletion is heard of by the feed alone
+	credentials, err := client.Join(within(t), "https://"+b.address, b.joinToken(), "n1")
+	require.NoError(t, err)
+	old := b.kubelet(credentials)
+	elsewhere := other.dial(other.kubelet(credentials), "n1", "boot1")
+	other.welcome(elsewhere)
+
+	b.as(adminUID, http.MethodDelete, "/v1/nodes/n1", nil).into(http.StatusNoContent, nil)
+	m := elsewhere.until(func(m api.ServerMessage) bool { return m.Error != nil })
+	require.Contains(t, m.Error.Message, "deleted", "its open stream ends")
+	refused := func() {
+		t.Helper()
+		_, err := old.Stream(within(t))
+		require.Equal(t, api.CodeUnauthenticated, api.CodeOf(err))
+		require.ErrorContains(t, err, "cox token create --join")
+		_, err = old.Renew(within(t), "n1")
+		require.Equal(t, api.CodeUnauthenticated, api.CodeOf(err))
+		_, err = other.kubelet(credentials).Stream(within(t))
+		require.Equal(t, api.CodeUnauthenticated, api.CodeOf(err))
+	}
+	refused()
+	_, err = b.store.GetNode(within(t), "n1")
+	require.Equal(t, api.CodeNotFound, api.CodeOf(err), "the node stays deleted")
+
+	joined, err := client.Join(within(t), "https://"+b.address, b.joinToken(), "n1")
+	require.NoError(t, err)
+	b.welcome(b.dial(b.kubelet(joined), "n1", "boot2"))
+	refused()
+	renewed, err := b.kubelet(joined).Renew(within(t), "n1")
+	require.NoError(t, err)
+	b.welcome(b.dial(b.kubelet(renewed), "n1", "boot2"))
+}

@@ -21,9 +21,11 @@ const (
 type nodeStream struct {
 	node   string
 	bootID string
-	conn   *websocket.Conn
-	end    context.CancelCauseFunc
-	wake   chan struct{}
+	// enrolment is what the kubelet's certificate carries.
+	enrolment string
+	conn      *websocket.Conn
+	end       context.CancelCauseFunc
+	wake      chan struct{}
 
 	mu sync.Mutex
 	// ready is set once the welcome's pod set is read; what was read before readyAt may be older than

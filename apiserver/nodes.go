@@ -78,7 +78,9 @@ func (s *Server) updateNode(ctx context.Context, in *nodeUpdate) (*versioned[api
 }
 
 func (s *Server) deleteNode(ctx context.Context, in *NamePath) (*nothing, error) {
-	return done(s.store.DeleteNode(ctx, in.Name, s.clock.Now()))
+	err := s.store.DeleteNode(ctx, in.Name, s.clock.Now())
+	s.policy.forgetNodes([]string{in.Name})
+	return done(err)
 }
 
 // done is the answer of an operation that has nothing to say.

@@ -32,6 +32,7 @@ type policyCache struct {
 	qos        map[string]entry[api.QOS]
 	tokens     map[string]entry[api.Token]
 	partitions map[string]entry[[]api.Partition]
+	enrolled   map[string]entry[struct{}]
 }
 
 type entry[T any] struct {
@@ -53,10 +54,12 @@ func (p *policyCache) clear() {
 	p.users, p.accounts = map[string]entry[api.User]{}, map[string]entry[api.Account]{}
 	p.qos = map[string]entry[api.QOS]{}
 	p.tokens, p.partitions = map[string]entry[api.Token]{}, map[string]entry[[]api.Partition]{}
+	p.enrolled = map[string]entry[struct{}]{}
 }
 
 // touched is called for every page of the feed.
 func (p *policyCache) touched(t api.Touched) {
+	p.forgetNodes(t.ChangedNodes)
 	if len(t.Users)+len(t.Accounts)+len(t.QOS)+len(t.Partitions)+len(t.Tokens) > 0 {
 		p.clear()
 	}
@@ -102,6 +105,24 @@ func (p *policyCache) TokenByHash(ctx context.Context, hash []byte) (api.Token, 
 		func() (api.Token, error) {
 			return p.store.TokenByHash(ctx, hash)
 		})
+}
+
+// forgetNodes forgets that the nodes' certificates are good; they may be deleted.
+func (p *policyCache) forgetNodes(names []string) {
+	if len(names) == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.version++
+	clear(p.enrolled)
+}
+
+// Enrolled implements authn.Directory.
+func (p *policyCache) Enrolled(ctx context.Context, node, enrolment string) error {
+	_, err := remembered(p, func() map[string]entry[struct{}] { return p.enrolled }, node+"/"+enrolment,
+		func() (struct{}, error) { return struct{}{}, p.store.Enrolled(ctx, node, enrolment) })
+	return err
 }
 
 func (p *policyCache) account(ctx context.Context, name string) (api.Account, error) {

@@ -3,6 +3,7 @@ package apiserver
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -139,7 +140,33 @@ func (r *streamRouter) route(ctx context.Context, t api.Touched) error {
 			n.signals()
 		}
 	}
+	if err := r.endDeleted(ctx, r.concerned(t.ChangedNodes)); err != nil {
+		return err
+	}
 	return chunks(t.Pods, assignmentsMax, func(part []api.PodKey) error { return r.routePods(ctx, part) })
+}
+
+// endDeleted ends the streams of nodes that are no more: their kubelets come again, and hear why not.
+func (r *streamRouter) endDeleted(ctx context.Context, streams []*nodeStream) error {
+	if len(streams) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, routeTimeout)
+	defer cancel()
+	enrolments := map[string]string{}
+	for _, n := range streams {
+		enrolments[n.node] = n.enrolment
+	}
+	gone, err := r.server.store.NotEnrolled(ctx, enrolments)
+	if err != nil {
+		return err
+	}
+	for _, n := range streams {
+		if slices.Contains(gone, n.node) {
+			r.remove(n, api.Errorf(api.CodeUnauthenticated, "node %s was deleted", n.node))
+		}
+	}
+	return nil
 }
 
 func (r *streamRouter) concerned(nodes []string) []*nodeStream {

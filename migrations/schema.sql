@@ -14,6 +14,12 @@ CREATE TABLE public.authority (
     CONSTRAINT authority_id_check CHECK ((id = 1))
 );
 
+CREATE TABLE public.enrolment (
+    node text NOT NULL,
+    id text NOT NULL,
+    CONSTRAINT enrolment_id_check CHECK ((id <> ''::text))
+);
+
 CREATE TABLE public.event (
     id bigint NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -333,6 +339,9 @@ ALTER TABLE ONLY public.account
 
 ALTER TABLE ONLY public.authority
     ADD CONSTRAINT authority_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.enrolment
+    ADD CONSTRAINT enrolment_pkey PRIMARY KEY (node);
 
 ALTER TABLE ONLY public.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (id);

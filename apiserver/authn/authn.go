@@ -29,9 +29,11 @@ type Caller struct {
 	User api.User
 	// Admin: may do everything that an admin may.
 	Admin bool
-	// Node is set for a kubelet, Server for another server of the cluster.
-	Node   string
-	Server string
+	// Node is set for a kubelet, with the enrolment that its certificate carries; Server for another
+	// server of the cluster.
+	Node      string
+	Enrolment string
+	Server    string
 }
 
 // Name is the caller's name for logs and events: the user's, or "node n1", "server s1".
@@ -54,12 +56,15 @@ type Names interface {
 	ByName(ctx context.Context, name string) (api.Identity, error)
 }
 
-// Directory is what the store knows of users and tokens.
+// Directory is what the store knows of users, tokens and nodes.
 type Directory interface {
 	// EnsureUser returns the user's row, made with the default account if there is none.
 	EnsureUser(ctx context.Context, identity api.Identity) (api.User, error)
 	// TokenByHash fails with api.CodeNotFound for a token that nobody made.
 	TokenByHash(ctx context.Context, hash []byte) (api.Token, error)
+	// Enrolled fails with api.CodeUnauthenticated if certificates of the node with that enrolment are
+	// not good any more.
+	Enrolled(ctx context.Context, node, enrolment string) error
 }
 
 // Authenticator finds the callers.
@@ -78,7 +83,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (Caller, error) {
 		return a.local(r.Context(), peer)
 	}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		return byCertificate(r)
+		return a.byCertificate(r)
 	}
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
@@ -116,8 +121,8 @@ func (a *Authenticator) user(ctx context.Context, identity api.Identity) (Caller
 }
 
 // byCertificate trusts the handshake: the chain leads to the cluster's authority, whose leaves carry
-// exactly one organisation.
-func byCertificate(r *http.Request) (Caller, error) {
+// exactly one organisation. A kubelet's leaf outlives its node, so that is looked up.
+func (a *Authenticator) byCertificate(r *http.Request) (Caller, error) {
 	subject := r.TLS.VerifiedChains[0][0].Subject
 	organization := ""
 	if len(subject.Organization) == 1 {
@@ -125,7 +130,8 @@ func byCertificate(r *http.Request) (Caller, error) {
 	}
 	switch organization {
 	case authority.OrganizationKubelet:
-		return Caller{Node: subject.CommonName}, nil
+		caller := Caller{Node: subject.CommonName, Enrolment: subject.SerialNumber}
+		return caller, a.Directory.Enrolled(r.Context(), caller.Node, caller.Enrolment)
 	case authority.OrganizationServer:
 		return Caller{Server: subject.CommonName}, nil
 	}

@@ -4,7 +4,7 @@
 // Words. The authority's certificate is public; its key lies in the database, sealed (AES-256-GCM)
 // with the cluster key, a file of 32 random bytes that the first server makes and every further
 // server needs. A leaf is a certificate for one server (O=cox:server) or one kubelet (CN=node name,
-// O=cox:kubelet). The fingerprint (SHA-256 of the authority's certificate) travels in join tokens,
+// O=cox:kubelet, serialNumber=its enrolment). The fingerprint (SHA-256 of the authority's certificate) travels in join tokens,
 // so that a new node knows the true cluster before it trusts anything.
 //
 // The package must never log or return the key, and takes no decision about who may get a leaf.

@@ -112,7 +112,7 @@ func TestKubeletLeafTakesOnlyTheKey(t *testing.T) {
 	require.NoError(t, err)
 	csr := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
 
-	out, err := a.KubeletLeaf(csr, "n1", now)
+	out, err := a.KubeletLeaf(csr, "n1", "e1", now)
 	require.NoError(t, err)
 	block, _ := pem.Decode(out)
 	certificate, err := x509.ParseCertificate(block.Bytes)
@@ -127,7 +127,7 @@ func TestKubeletLeafTakesOnlyTheKey(t *testing.T) {
 	require.Error(t, err, "leaves end")
 
 	for _, bad := range []string{"", "x", string(a.CertificatePEM())} {
-		_, err = a.KubeletLeaf([]byte(bad), "n1", now)
+		_, err = a.KubeletLeaf([]byte(bad), "n1", "e1", now)
 		require.Equal(t, api.CodeInvalid, api.CodeOf(err))
 	}
 }

@@ -38,9 +38,9 @@ func (a *Authority) ServerLeaf(id string, hosts []string, now time.Time) (tls.Ce
 	return tls.Certificate{Certificate: [][]byte{der, a.certificate.Raw}, PrivateKey: key}, nil
 }
 
-// KubeletLeaf signs a kubelet's request. Only the public key is taken from the request: the name is
-// the caller's to decide.
-func (a *Authority) KubeletLeaf(csrPEM []byte, node string, now time.Time) (certificatePEM []byte,
+// KubeletLeaf signs a kubelet's request. Only the public key is taken from the request: the name, and the
+// enrolment that tells this machine from earlier ones of the name, are the caller's to decide.
+func (a *Authority) KubeletLeaf(csrPEM []byte, node, enrolment string, now time.Time) (certificatePEM []byte,
 	err error) {
 	block, _ := pem.Decode(csrPEM)
 	if block == nil || block.Type != "CERTIFICATE REQUEST" {
@@ -53,7 +53,9 @@ func (a *Authority) KubeletLeaf(csrPEM []byte, node string, now time.Time) (cert
 	if err := csr.CheckSignature(); err != nil {
 		return nil, api.Errorf(api.CodeInvalid, "csr_pem is not signed by its own key: %w", err)
 	}
-	der, err := a.sign(leafTemplate(node, OrganizationKubelet, now), csr.PublicKey)
+	template := leafTemplate(node, OrganizationKubelet, now)
+	template.Subject.SerialNumber = enrolment
+	der, err := a.sign(template, csr.PublicKey)
 	if err != nil {
 		return nil, err
 	}

@@ -16,21 +16,28 @@ import (
 func (s *Store) RegisterNode(
 	ctx context.Context, name string, status api.NodeStatus, now time.Time,
 ) (api.Node, error) {
-	return s.reportNode(ctx, name, status, now, true)
+	return s.reportNode(ctx, name, status, now, func(*db.Queries) (bool, error) { return true, nil })
 }
 
 // UpdateNodeStatus stores changed inventory or conditions of a known node.
 func (s *Store) UpdateNodeStatus(ctx context.Context, name string, status api.NodeStatus) error {
-	_, err := s.reportNode(ctx, name, status, s.options.Clock.Now(), false)
+	known := func(*db.Queries) (bool, error) { return false, nil }
+	_, err := s.reportNode(ctx, name, status, s.options.Clock.Now(), known)
 	return err
 }
 
+// reportNode stores a report. mayCreate says whether the node's row is made if there is none.
 func (s *Store) reportNode(
-	ctx context.Context, name string, status api.NodeStatus, now time.Time, create bool,
+	ctx context.Context, name string, status api.NodeStatus, now time.Time,
+	mayCreate func(*db.Queries) (bool, error),
 ) (node api.Node, err error) {
 	now = instant(now)
 	doing := what("store the report of node %s", name)
 	err = s.write(ctx, doing, now, func(q *db.Queries, touched *api.Touched) error {
+		create, err := mayCreate(q)
+		if err != nil {
+			return err
+		}
 		if create {
 			row, err := q.InsertNode(ctx, insertNode(name, status, now))
 			if err == nil {
@@ -157,9 +164,13 @@ func (s *Store) UpdateNodeSpec(
 	return node, err
 }
 
-// DeleteNode forgets a node that holds no pods.
+// DeleteNode forgets a node that holds no pods, and its enrolment: the machine has to join again.
 func (s *Store) DeleteNode(ctx context.Context, name string, now time.Time) error {
 	return s.write(ctx, what("delete node %s", name), now, func(q *db.Queries, touched *api.Touched) error {
+		// The enrolment first, in the order of RegisterEnrolled.
+		if err := q.DeleteEnrolment(ctx, name); err != nil {
+			return fmt.Errorf("delete its enrolment: %w", err)
+		}
 		if _, err := q.LockNode(ctx, name); err != nil {
 			return nodeError(name, err)
 		}

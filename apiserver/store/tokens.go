@@ -39,11 +39,15 @@ func (s *Store) UseToken(ctx context.Context, id string, now time.Time) error {
 	used := instant(now)
 	n, err := s.q.UseToken(ctx, &used, id)
 	if err == nil && n == 0 {
-		return api.Errorf(
-			api.CodeConflict, "token %s was used before, has expired or is revoked; make a new one", id,
-		)
+		return tokenUsed(id)
 	}
 	return interpretError("use a token", err)
+}
+
+func tokenUsed(id string) error {
+	return api.Errorf(
+		api.CodeConflict, "token %s was used before, has expired or is revoked; make a new one", id,
+	)
 }
 
 // RevokeToken ends a token's validity; doing it again changes nothing.
