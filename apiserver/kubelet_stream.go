@@ -96,6 +96,9 @@ func (k *kubeletConn) serve(ctx context.Context, end context.CancelCauseFunc, ca
 	if err := stream.CheckHello(node, hello); err != nil {
 		return err
 	}
+	if err := k.server.awaitFeed(ctx); err != nil {
+		return err
+	}
 	k.stream = newNodeStream(node, hello.Status.BootID, k.conn, end)
 	k.stream.enrolment = caller.Enrolment
 	if err := k.server.streams.add(ctx, k.stream); err != nil {
@@ -103,6 +106,9 @@ func (k *kubeletConn) serve(ctx context.Context, end context.CancelCauseFunc, ca
 	}
 	defer k.server.streams.remove(k.stream, errStreamOver)
 	if err := k.open(ctx, node, hello); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // what the kubelet must hear
+		}
 		return err
 	}
 	// Reading goes on until the connection is closed, not until ctx ends: a reader that is cut short
@@ -116,6 +122,20 @@ func (k *kubeletConn) serve(ctx context.Context, end context.CancelCauseFunc, ca
 	end(k.reader(context.WithoutCancel(ctx)))
 	<-done
 	return context.Cause(ctx)
+}
+
+// awaitFeed waits until the server follows the feed: a stream that is older would have to end then, since
+// it may have missed a change.
+func (s *Server) awaitFeed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, streamStoreMax,
+		api.Errorf(api.CodeUnavailable, "the server can't follow the database's changes yet; connect again"))
+	defer cancel()
+	select {
+	case <-s.following:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 var errStreamOver = errors.New("the stream is over")
@@ -148,7 +168,7 @@ func (k *kubeletConn) open(ctx context.Context, node string, hello api.KubeletHe
 	if err != nil {
 		return err
 	}
-	if err := k.write(ctx, welcome); err != nil {
+	if err := k.write(context.WithoutCancel(ctx), welcome); err != nil { // as reading: see serve
 		return err
 	}
 	k.server.streams.open(k.stream)

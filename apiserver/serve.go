@@ -74,6 +74,7 @@ func (s *Server) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	work.Go(func() { s.hub.Run(ctx) })
+	follow := sync.OnceFunc(func() { close(s.following) })
 	for ctx.Err() == nil {
 		sub, err := s.hub.Subscribe(ctx)
 		if err != nil {
@@ -82,6 +83,7 @@ func (s *Server) Run(ctx context.Context) {
 		// What was missed before this subscription the welcomes tell.
 		s.policy.clear()
 		s.streams.endAll(api.Errorf(api.CodeUnavailable, "the server follows the feed anew; connect again"))
+		follow()
 		s.streams.run(ctx, sub)
 		sub.Close()
 	}

@@ -125,8 +125,10 @@ type Server struct {
 	// life ends with Run: streams, watchers and sessions end with it.
 	life    context.Context
 	endLife context.CancelFunc
-	router  chi.Router
-	huma    huma.API
+	// following is closed once Run follows the feed for the first time.
+	following chan struct{}
+	router    chi.Router
+	huma      huma.API
 }
 
 // New returns a server that does not run yet.
@@ -148,6 +150,7 @@ func build(o Options) *Server {
 		random: rand.Read,
 	}
 	s.life, s.endLife = context.WithCancel(context.Background())
+	s.following = make(chan struct{})
 	s.policy = newPolicyCache(s.store, s.clock)
 	s.authn = &authn.Authenticator{Names: o.Names, Directory: s.policy, Clock: o.Clock,
 		ServerUID: *o.ServerUID}
