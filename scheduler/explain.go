@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/coxswain-hpc/coxswain/api"
@@ -42,8 +43,9 @@ func (c *cycle) explain(j *Job, index int64, ahead int) (api.Explanation, bool) 
 	if why, shut := c.groupGate(g); shut {
 		e.Reasons = append(e.Reasons, why.explained())
 	}
-	c.explainNodes(&e, g, ordinal)
-	e.Summary = summary(j, &e)
+	gated := len(e.Reasons) > 0
+	nodes := c.explainNodes(&e, g, ordinal)
+	e.Summary = summary(j, &e, gated, nodes)
 	return e, true
 }
 
@@ -73,22 +75,22 @@ func (j *Job) groupOf(ordinal int64) group {
 	return g
 }
 
-// explainNodes tries to place the instance, as the cycle would, and says what the nodes lack.
-func (c *cycle) explainNodes(e *api.Explanation, g group, ordinal int64) {
+// explainNodes tries to place the instance, as the cycle would, and says what the nodes lack. It returns
+// the reason as a whole, which is among the others only if the counts do not say it.
+func (c *cycle) explainNodes(e *api.Explanation, g group, ordinal int64) block {
 	shapes := c.shapes(g)
 	mark := len(c.placed)
 	why := c.instance(g.job, shapes, ordinal)
 	c.undo(mark)
 	if why.reason == api.ReasonNone {
-		return
+		return why
 	}
-	main := why.explained()
-	main.Nodes = len(c.nodes)
-	e.Reasons = append(e.Reasons, main)
 	s := c.tightest(shapes)
-	e.Reasons = append(e.Reasons, c.countByFilter(s)...)
+	// The summary says the main reason, unless it tells of a gate: then a nearest node is named here.
+	told := len(e.Reasons) == 0 || why.reason != api.ReasonNoNode
+	e.Reasons = append(e.Reasons, c.mainFirst(why, told, c.countByFilter(s))...)
 	if why.reason != api.ReasonResources && why.reason != api.ReasonPriority {
-		return
+		return why
 	}
 	if at, ok := c.reserve(g.job, shapes); ok {
 		e.PredictedStart = predicted(e, at)
@@ -96,6 +98,25 @@ func (c *cycle) explainNodes(e *api.Explanation, g group, ordinal int64) {
 	if text, ok := c.smaller(s); ok {
 		e.Suggestions = append(e.Suggestions, text)
 	}
+	return why
+}
+
+// mainFirst puts the counts with the main reason's word first. If the main reason was not told, or there
+// are none (it is about nothing that a single node lacks), it comes before them.
+func (c *cycle) mainFirst(main block, told bool, counts []api.ExplainReason) []api.ExplainReason {
+	other := func(r api.ExplainReason) int {
+		if r.Reason == main.reason {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(counts, func(a, b api.ExplainReason) int { return other(a) - other(b) })
+	if told && len(counts) > 0 && counts[0].Reason == main.reason {
+		return counts
+	}
+	r := main.explained()
+	r.Nodes = len(c.nodes)
+	return append([]api.ExplainReason{r}, counts...)
 }
 
 // predicted is the start that capacity allows, not before the known ends of other reasons.
@@ -192,12 +213,17 @@ func (b block) explained() api.ExplainReason {
 	return r
 }
 
-func summary(j *Job, e *api.Explanation) string {
+// summary tells the main reason in one sentence: the first gate, else the nodes as a whole.
+func summary(j *Job, e *api.Explanation, gated bool, nodes block) string {
 	who := api.Instance{Owner: j.ID, Index: e.Index}.String()
 	if len(e.Reasons) == 0 {
 		return fmt.Sprintf("%s can start now", who)
 	}
-	text := fmt.Sprintf("%s waits: %s", who, e.Reasons[0].Message)
+	main := nodes.message
+	if gated {
+		main = e.Reasons[0].Message
+	}
+	text := fmt.Sprintf("%s waits: %s", who, main)
 	if e.PredictedStart != nil {
 		text += fmt.Sprintf("; it can start in %s, if nothing changes", api.FormatSpan(e.PredictedStart.Sub(e.At)))
 	}

@@ -29,9 +29,7 @@ var filters = []filter{
 		func(_ *cycle, s *shape, n *Node) bool { return !slices.Contains(s.excluded, n.Name) },
 		func(*shape) string { return "excluded by the job" }},
 	{"cpu_capacity", true, api.ReasonNoNode, enoughCPUs,
-		func(s *shape) string {
-			return fmt.Sprintf("fewer than %s CPUs in all", api.FormatCPUs(s.need.CPUMillis))
-		}},
+		func(s *shape) string { return tooFewCPUs(s, "not one CPU") + " in all" }},
 	{"memory_capacity", true, api.ReasonNoNode,
 		func(_ *cycle, s *shape, n *Node) bool { return s.need.MemoryBytes <= n.Capacity.MemoryBytes },
 		func(s *shape) string {
@@ -54,7 +52,7 @@ var filters = []filter{
 			return "given whole to another job"
 		}},
 	{"cpu_free", false, api.ReasonResources, freeCPUs,
-		func(s *shape) string { return fmt.Sprintf("fewer than %s CPUs free", api.FormatCPUs(s.need.CPUMillis)) }},
+		func(s *shape) string { return tooFewCPUs(s, "no CPU") + " free" }},
 	{"memory_free", false, api.ReasonResources, freeMemory,
 		func(s *shape) string {
 			if s.wholeMemory {
@@ -66,6 +64,14 @@ var filters = []filter{
 
 // avoidedFilter is the position of the filter on nodes that refused an instance before.
 var avoidedFilter = slices.IndexFunc(filters, func(f filter) bool { return f.name == "avoided_nodes" })
+
+// tooFewCPUs says it of one CPU in the given words.
+func tooFewCPUs(s *shape, one string) string {
+	if s.need.CPUMillis == api.MillisPerCPU {
+		return one
+	}
+	return fmt.Sprintf("fewer than %s CPUs", api.FormatCPUs(s.need.CPUMillis))
+}
 
 func inPartition(c *cycle, s *shape, n *Node) bool {
 	members, limited := c.members[s.partition]
