@@ -21,6 +21,8 @@ const (
 	// downPodsMax is how many pods are counted.
 	downPodsMax = 100_000
 	downPoll    = 50 * time.Millisecond
+	// lookBackMax bounds the questions whose answers only the last sentence needs.
+	lookBackMax = 3 * time.Second
 )
 
 // downFlags are the flags of `cox down`.
@@ -63,16 +65,66 @@ func (a *app) down(ctx context.Context, d downFlags, dir string) error {
 			return err
 		}
 	}
+	left := a.lookBack(ctx, owner)
 	if err := syscall.Kill(owner.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return api.Errorf(api.CodeForbidden, "stop process %d: %w", owner.PID, err)
 	}
-	return poll(ctx, func() (bool, error) {
+	err = poll(ctx, func() (bool, error) {
 		file, ok, err := filelock.Try(filepath.Join(dir, upLockName))
 		if ok {
 			file.Close() //nolint:errcheck,gosec // it was only a question
 		}
 		return ok, err
 	})
+	if err != nil {
+		return err
+	}
+	up := "cox up"
+	if usual, err := upDataDir("", a.Getenv); err != nil || usual != dir {
+		up += " --data-dir " + dir
+	}
+	return a.say("%s", left.text(dir, up))
+}
+
+// remains is what a cluster leaves behind.
+type remains struct {
+	cluster string
+	jobs    int64
+}
+
+// lookBack asks a cluster that is about to stop. One that does not answer stops all the same.
+func (a *app) lookBack(ctx context.Context, owner upOwner) (left remains) {
+	cl, err := client.New(client.Options{
+		Server: "unix://" + owner.Socket, RetryFor: -1, UserAgent: "cox/" + Version,
+	})
+	if err != nil {
+		return left
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(ctx, lookBackMax)
+	defer cancel()
+	if v, err := cl.Version(ctx); err == nil {
+		left.cluster = v.Cluster
+	}
+	if running, err := livePods(ctx, cl); err == nil {
+		left.jobs = int64(len(running))
+	}
+	return left
+}
+
+func (r remains) text(dir, up string) string {
+	who := "The cluster"
+	if r.cluster != "" {
+		who = "Cluster " + r.cluster
+	}
+	jobs := ""
+	switch {
+	case r.jobs == 1:
+		jobs = " 1 job runs on."
+	case r.jobs > 1:
+		jobs = fmt.Sprintf(" %d jobs run on.", r.jobs)
+	}
+	return fmt.Sprintf("%s is down.%s Its data stays in %s; start it again with `%s`.", who, jobs, dir, up)
 }
 
 // upRunning finds the `cox up` on a data directory.
@@ -107,7 +159,7 @@ func (a *app) emptyCluster(ctx context.Context, owner upOwner, cancelJobs bool) 
 		return nil
 	}
 	if !cancelJobs {
-		return api.Errorf(api.CodeLimit, "%s of %s run; wait for them, or stop with --cancel (cancels them) or --force (they run on)",
+		return api.Errorf(api.CodeLimit, "still running: %s of %s; wait, or stop with --cancel (cancels them) or --force (they run on)",
 			plural(int64(podCount(running)), "pod"), plural(int64(len(running)), "job"))
 	}
 	for id := range running {
