@@ -82,6 +82,9 @@ func (w *statusWriter) WriteHeader(status int) {
 // Unwrap lets http.ResponseController and WebSockets reach the connection.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// statusGone stands in metrics and logs for an answer that nobody waited for any more; nobody gets it.
+const statusGone = 499
+
 // measure counts requests and logs them at debug level.
 func (s *Server) measure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -94,6 +97,9 @@ func (s *Server) measure(next http.Handler) http.Handler {
 			route = "none"
 		}
 		status := max(sw.status, http.StatusOK)
+		if status >= http.StatusInternalServerError && r.Context().Err() != nil {
+			status = statusGone // the caller broke it off: nothing of ours failed
+		}
 		s.metrics.requests.WithLabelValues(route, r.Method, strconv.Itoa(status)).Inc()
 		s.metrics.seconds.WithLabelValues(route, r.Method).Observe(took.Seconds())
 		if s.log.Enabled(r.Context(), slog.LevelDebug) {
