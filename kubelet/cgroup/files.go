@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/coxswain-hpc/coxswain/kubelet/cgroup/podgroup"
 	"github.com/coxswain-hpc/coxswain/kubelet/shim/shimapi"
@@ -34,6 +35,10 @@ type files struct {
 	roots         []string // our top directories, to be pruned
 	missing       map[string]string
 	info          Info
+
+	// making is held while a group is made, and on first use the levels above it: a group below a level
+	// that is not set up yet would get no CPUs, or no controllers, from it.
+	making sync.Mutex
 }
 
 var _ Driver = (*files)(nil)
@@ -102,7 +107,9 @@ func (d *files) create(pod Pod, limits Limits, made *[]string) error {
 }
 
 // mkdir makes one group; prepare makes its parents if they are missing.
-func mkdir(dir string, prepare func() error) error {
+func (d *files) mkdir(dir string, prepare func() error) error {
+	d.making.Lock()
+	defer d.making.Unlock()
 	err := os.Mkdir(dir, dirMode)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := prepare(); err != nil {

@@ -23,7 +23,7 @@ const (
 // makeV1 makes a pod's directory, and the class above it on first use.
 func (d *files) makeV1(h hierarchy, dir, cpus string) error {
 	prepare := func() error { return prepareV1(h, filepath.Dir(dir)) }
-	if err := mkdir(dir, prepare); err != nil {
+	if err := d.mkdir(dir, prepare); err != nil {
 		return err
 	}
 	if h.controller != "cpuset" {

@@ -73,7 +73,7 @@ func subtreeControl(dir, controller string) error {
 // makeV2 makes a pod's directory in the cgroup2 tree, and the class above it on first use.
 func (d *files) makeV2(dir string) error {
 	class := filepath.Dir(dir)
-	return mkdir(dir, func() error {
+	return d.mkdir(dir, func() error {
 		if err := os.MkdirAll(class, dirMode); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/coxswain-hpc/coxswain/kubelet/cgroup"
@@ -107,6 +108,7 @@ func RunProcesses(t *testing.T, factory func(t *testing.T) cgroup.Driver) {
 	t.Run("nothing escapes a kill", func(t *testing.T) { kill(t, factory(t)) })
 	t.Run("a busy group stays", func(t *testing.T) { busy(t, factory(t)) })
 	t.Run("usage", func(t *testing.T) { usage(t, factory(t)) })
+	t.Run("the first pods come together", func(t *testing.T) { together(t, factory(t)) })
 }
 
 // Start runs a shell script in a leaf. On v1 the shell waits until it has been moved.
@@ -218,4 +220,27 @@ func usage(t *testing.T, d cgroup.Driver) {
 	require.Error(t, cmd.Wait())
 	require.NoError(t, d.Remove(t.Context(), pod))
 	require.NoError(t, d.Prune())
+}
+
+// together starts the first pods of a class at the same time: each finds the levels above half made.
+func together(t *testing.T, d cgroup.Driver) {
+	t.Helper()
+	const rounds, pods = 30, 4
+	limits := cgroup.Limits{CPUMillis: 1000, MemoryBytes: 64 << 20, PidsMax: 10, CPUSet: "0"}
+	for range rounds {
+		var work errgroup.Group
+		for i := range pods {
+			work.Go(func() error { return d.Create(cgroup.Pod{Class: "guaranteed", ID: strconv.Itoa(i)}, limits) })
+		}
+		require.NoError(t, work.Wait())
+		for i := range pods {
+			pod := cgroup.Pod{Class: "guaranteed", ID: strconv.Itoa(i)}
+			group, err := d.Leaf(pod, "main")
+			require.NoError(t, err)
+			require.NoError(t, Start(t, group, "true").Wait())
+			require.NoError(t, d.WaitEmpty(t.Context(), pod))
+			require.NoError(t, d.Remove(t.Context(), pod))
+		}
+		require.NoError(t, d.Prune())
+	}
 }
