@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -190,6 +188,14 @@ func setFields[S any](spec *S, fields []string) error {
 		}
 		target := reflect.ValueOf(spec).Elem().Field(i)
 		target.SetZero()
+		if parse, ok := amountOf(name); ok {
+			n, err := parse(text)
+			if err != nil {
+				return usagef("%s: %w", name, err)
+			}
+			target.SetInt(n)
+			continue
+		}
 		if target.Kind() == reflect.Slice {
 			text = "[" + text + "]"
 		}
@@ -218,18 +224,25 @@ func (n policyNoun[T, S]) remove() *cobra.Command {
 	}
 }
 
-// put writes a spec that came as JSON, refusing fields that the API does not have.
-func (n policyNoun[T, S]) put(ctx context.Context, name string, generation int64, text []byte) error {
-	cl, err := n.open()
-	if err != nil {
-		return err
+// put is the change that a document asks for.
+func (n policyNoun[T, S]) put(d document) (func(context.Context) error, error) {
+	if d.RequestID != "" || d.Payload != nil {
+		return nil, api.Errorf(api.CodeInvalid, "line %d: request_id and payload are for jobs, not for a %s",
+			max(d.line("request_id"), d.line("payload")), n.name)
 	}
 	var spec S
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&spec); err != nil {
-		return api.Errorf(api.CodeUnknownField, "%s %s: %w", n.name, name, err)
+	if err := decodeSpec(d, &spec); err != nil {
+		return nil, err
 	}
-	_, err = cl.Put(ctx, name, spec, generation)
-	return err
+	return func(ctx context.Context) error {
+		cl, err := n.open()
+		if err != nil {
+			return err
+		}
+		if _, err = cl.Put(ctx, d.Name, spec, d.Generation); err != nil {
+			return err
+		}
+		n.a.note(fmt.Sprintf("%s %s is set", d.Kind, d.Name))
+		return nil
+	}, nil
 }
