@@ -34,7 +34,7 @@ type newToken struct {
 	Text    string `json:"token"`
 	Cluster string `json:"cluster" doc:"The cluster's name"`
 	URL     string `json:"server_url,omitempty" doc:"Where this server is reached over the network"`
-	CAHash  string `json:"ca_hash,omitempty" doc:"The hash of the authority that signs the servers' certificates"`
+	CAHash  string `json:"ca_hash,omitempty" doc:"The hash of the servers' certificate authority"`
 }
 
 type tokenCreate struct{ body[tokenRequest] }
@@ -72,8 +72,8 @@ func (s *Server) createToken(ctx context.Context, in *tokenCreate) (*createdRepl
 		return nil, err
 	}
 	token := api.Token{
-		Use: request.Use, CreatedAt: s.clock.Now(), ExpiresAt: s.clock.Now().Add(ttl), CreatedBy: caller.Name(),
-		Comment: request.Comment,
+		Use: request.Use, CreatedAt: s.clock.Now(), ExpiresAt: s.clock.Now().Add(ttl),
+		CreatedBy: caller.Name(), Comment: request.Comment,
 	}
 	if token.Use == authn.TokenUser {
 		token.User = request.User

@@ -63,7 +63,7 @@ func (a *app) tokenCreate() *cobra.Command {
 // cluster's authority is not trusted from afar.
 func (a *app) tellToken(t client.NewToken) {
 	if t.URL == "" {
-		a.note("this server serves its local socket alone: the token is of use once it has a network listener")
+		a.note("this server serves its local socket alone; a token is of use once it listens on the network")
 		return
 	}
 	if t.Use == "join" {

@@ -81,22 +81,24 @@ func (c *Client) distrust(err error) error {
 		return api.Errorf(api.CodeInvalid,
 			"what answers at %s speaks no TLS; is this the address of a cox server?", c.server)
 	case errors.Is(err, errOtherAuthority):
-		reason = "its certificate authority has another hash than the one given; the hash is mistyped or of another " +
-			"cluster, or somebody else answers there (`cox token create` prints the hash on a machine of the cluster)"
+		reason = "its certificate authority has another hash than the one given; the hash is mistyped or of " +
+			"another cluster, or somebody else answers there (`cox token create` prints the hash on a machine " +
+			"of the cluster)"
 	case errors.As(err, &unknown) && c.trusts != "":
 		reason = "its certificate is not signed by " + c.trusts
 	case errors.As(err, &unknown):
-		reason = "its certificate is signed by an authority that this machine does not know; give the cluster's " +
-			"with `cox context set NAME --server " + c.server + " --ca-hash HASH`, or in COX_CA_HASH (`cox token create` " +
-			"prints the hash, and the whole command, on a machine of the cluster)"
+		reason = "its certificate is signed by an authority that this machine does not know; give the " +
+			"cluster's with `cox context set NAME --server " + c.server + " --ca-hash HASH`, or in COX_CA_HASH " +
+			"(`cox token create` prints the hash, and the whole command, on a machine of the cluster)"
 	case errors.As(err, &name):
-		reason = fmt.Sprintf("its certificate is for other names (%s); use one of them, or start the server with --url",
-			strings.TrimPrefix(name.Error(), "x509: "))
+		reason = fmt.Sprintf("its certificate is for other names (%s); use one of them, or start the server "+
+			"with --url", strings.TrimPrefix(name.Error(), "x509: "))
 	case errors.As(err, &invalid):
 		reason = fmt.Sprintf("its certificate is not good (%s); are the clocks of both machines right?",
 			strings.TrimPrefix(invalid.Error(), "x509: "))
 	default:
 		return nil
 	}
-	return &api.Error{Code: api.CodeUnauthenticated, Message: c.server + " is not trusted: " + reason, Cause: err}
+	message := c.server + " is not trusted: " + reason
+	return &api.Error{Code: api.CodeUnauthenticated, Message: message, Cause: err}
 }
