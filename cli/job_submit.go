@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -73,6 +75,11 @@ func (a *app) submit(ctx context.Context, o header.Options) error {
 		return err
 	}
 	request.RequestID = requestID()
+	if o.Verbose > 0 {
+		if err := a.saySpec(request.Spec); err != nil {
+			return err
+		}
+	}
 	cl, err := a.client()
 	if err != nil {
 		return err
@@ -90,6 +97,17 @@ func (a *app) submit(ctx context.Context, o header.Options) error {
 	if o.Wait {
 		return a.waitFor(ctx, []jobRef{{ID: job.ID}})
 	}
+	return nil
+}
+
+// saySpec shows on standard error what is asked for; the script and the environment, which may hold
+// keys, are not in it.
+func (a *app) saySpec(spec api.JobSpec) error {
+	text, err := json.MarshalIndent(spec, "", "  ")
+	if err != nil {
+		return fmt.Errorf("show the job: %w", err)
+	}
+	fmt.Fprintf(a.Stderr, "%s\n", text) //nolint:errcheck // only a note
 	return nil
 }
 

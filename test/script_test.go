@@ -26,7 +26,7 @@ const (
 	pollEvery = 50 * time.Millisecond
 )
 
-// startCluster starts the cluster that all scripts share.
+// startCluster starts the cluster that the scripts of a folder share.
 func startCluster(t *testing.T) *cluster.Cluster {
 	t.Helper()
 	cox, err := filepath.Abs(filepath.Join("..", "bin", "cox"))
@@ -74,10 +74,16 @@ func removeTree(dir string) {
 	os.Remove(dir) //nolint:errcheck,gosec // see above
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "script") }
+
+// TestScriptsAlone runs what would hold up the others: each of these wants the nodes for itself.
+func TestScriptsAlone(t *testing.T) { runScripts(t, "alone") }
+
+func runScripts(t *testing.T, folder string) {
+	t.Helper()
 	c := startCluster(t)
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+		Dir: filepath.Join("testdata", folder),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(c.Cox)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			env.Setenv("COX_SOCKET", c.Socket)
