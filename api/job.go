@@ -215,6 +215,15 @@ type JobStatus struct {
 	Restarts int32 `json:"restarts,omitempty"`
 }
 
+// Why is the sentence behind the job's reason. A job is stored without one until the scheduler has
+// looked at it.
+func (s JobStatus) Why() string {
+	if s.Message == "" && s.Reason == ReasonSubmitted {
+		return "the scheduler has not looked at it yet"
+	}
+	return s.Message
+}
+
 // JobIndex is the row of an instance that differs from its job; nothing else has one.
 type JobIndex struct {
 	Instance

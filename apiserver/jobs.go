@@ -232,12 +232,12 @@ func (s *Server) explainJob(ctx context.Context, in *explainInput) (*reply[api.E
 // storedExplanation says what the job's row says, for when no leader answers.
 func storedExplanation(job api.Job, index int64) api.Explanation {
 	e := api.Explanation{
-		Job: job.ID, Index: index, State: string(job.Status.State), Summary: job.Status.Message,
+		Job: job.ID, Index: index, State: string(job.Status.State), Summary: job.Status.Why(),
 		Reasons: []api.ExplainReason{}, At: job.Status.SubmittedAt,
 	}
 	if job.Status.Reason != api.ReasonNone {
 		e.Reasons = append(e.Reasons,
-			api.ExplainReason{Reason: job.Status.Reason, Message: job.Status.Message})
+			api.ExplainReason{Reason: job.Status.Reason, Message: job.Status.Why()})
 	}
 	if e.Summary == "" {
 		e.Summary = "the job is " + e.State

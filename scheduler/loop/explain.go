@@ -143,11 +143,11 @@ func explainRecord(rec api.JobRecord, index int64, now time.Time) api.Explanatio
 	st := rec.Job.Status
 	e := api.Explanation{Job: rec.Job.ID, Index: index, State: string(st.State), At: now}
 	e.Summary = fmt.Sprintf("job %d is %s", rec.Job.ID, st.State)
-	if st.Message != "" {
-		e.Summary += ": " + st.Message
+	if why := st.Why(); why != "" {
+		e.Summary += ": " + why
 	}
 	if st.Reason != api.ReasonNone {
-		e.Reasons = []api.ExplainReason{{Reason: st.Reason, Message: st.Message}}
+		e.Reasons = []api.ExplainReason{{Reason: st.Reason, Message: st.Why()}}
 	}
 	return e
 }

@@ -349,8 +349,9 @@ func (s *fakeStore) submit(id api.JobID, change func(*api.JobRecord)) {
 		panic(err)
 	}
 	rec.Job.Status = api.JobStatus{
-		State: api.JobPending, Waiting: api.RangesOf(api.Range{From: 0, To: array.Len()}),
-		Counts: api.JobCounts{Waiting: array.Len()}, SubmittedAt: noon,
+		State: api.JobPending, Reason: api.ReasonSubmitted,
+		Waiting: api.RangesOf(api.Range{From: 0, To: array.Len()}),
+		Counts:  api.JobCounts{Waiting: array.Len()}, SubmittedAt: noon,
 	}
 	s.jobs[id] = rec
 	s.touch(api.Touched{Jobs: []api.JobID{id}})

@@ -503,6 +503,9 @@ func TestExplain(t *testing.T) {
 	require.Empty(t, b.store.job(1).Job.Status.Message, "nothing of the job waits any more")
 
 	b.store.submit(2, nil)
+	e, err = b.loop.Explain(context.Background(), 2, api.NoIndex)
+	require.NoError(t, err)
+	require.Equal(t, "job 2 is pending: the scheduler has not looked at it yet", e.Summary)
 	b.step()
 	b.store.change(2, func(r *api.JobRecord) { r.CancelWanted, r.CancelBy = true, "ann" })
 	b.step()

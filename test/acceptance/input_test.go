@@ -52,7 +52,7 @@ func TestBadInput(t *testing.T) {
 	require.Equal(t, "[]\n", me.cox("queue", "-o", "json"))
 
 	id := strings.TrimSpace(me.cox("submit", "--parsable", "--allow-future-nodes", "-c", "5000", "--wrap", "true"))
-	require.Contains(t, me.cox("why", id), "5000")
+	me.eventually("5000", "why", id)
 	me.cox("cancel", id)
 }
 
