@@ -10,9 +10,9 @@ set -euo pipefail
 
 run=(postgresql)
 demo=("${run[@]}" lammps lammps-examples time)
-# Beyond the above: users that exist in the name service only, a file system that refuses root,
+# Beyond the above: a connection pooler, users that exist in the name service only, a file system that refuses root,
 # the workflow manager that drives cox, and what the black-box tests call.
-test=("${demo[@]}" libnss-extrausers fuse3 bindfs snakemake procps util-linux)
+test=("${demo[@]}" pgbouncer libnss-extrausers fuse3 bindfs snakemake procps util-linux)
 
 # fresh_days is how old the package lists may be before an install refreshes them.
 readonly fresh_days=7
@@ -71,8 +71,9 @@ become_root() {
 	fi
 }
 
+# apt runs apt-get. In runlevel 1 packages start no services.
 apt() {
-	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" >&2
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -o DPkg::Lock::Timeout=300 "$@" >&2
 }
 
 refresh_lists() {
