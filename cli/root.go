@@ -59,7 +59,7 @@ func newRoot(a *app, first string) *cobra.Command {
 	root.SetCompletionCommandGroupID(groupCluster)
 	for _, c := range chosen(first) {
 		made := c.make(a)
-		made.GroupID = c.group
+		made.GroupID, made.Example = c.group, examples[c.name]
 		root.AddCommand(made)
 	}
 	root.AddCommand(newExitCodes())
