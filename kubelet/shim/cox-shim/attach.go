@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -61,6 +62,7 @@ func (a *attachment) pump(channel shimapi.Channel, pipe *os.File) {
 			a.push(shimapi.Frame{Channel: channel, Data: data})
 		}
 		if err != nil {
+			_ = pipe.Close() // it was only read
 			a.push(shimapi.Frame{Channel: channel, EOF: true})
 			return
 		}
@@ -186,11 +188,31 @@ func (a *attachment) takeInput(conn *os.File, lines *bufio.Scanner) {
 	_ = conn.Close() // wakes a sender that waits for a full socket
 }
 
+// tell ends the stream of a client that has seen all output. It goes before the kubelet is told, which
+// then cleans up: a person waits for it.
+func (a *attachment) tell(record *shimapi.ExitRecord) {
+	a.mu.Lock()
+	drained := a.open == 0
+	a.mu.Unlock()
+	if drained {
+		a.finish(record)
+		runtime.Gosched()
+	}
+}
+
+// over says that nobody is attached or will be, and that nothing of it is left.
+func (a *attachment) over() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.open == 0 && !a.client && len(a.frames) == 0
+}
+
 // linger ends the stream with the exit record, and waits until a client took it all, if one is there
 // or may still come.
 func (a *attachment) linger(record *shimapi.ExitRecord) {
 	deadline := time.AfterFunc(lingerMax, func() { a.finish(nil) })
 	defer deadline.Stop()
+	defer func() { _ = a.stdin.Close() }() // nobody reads it any more
 	a.mu.Lock()
 	for a.open > 0 && !a.final {
 		a.changed.Wait()

@@ -162,7 +162,8 @@ func (p *pod) run() error {
 // leavesNothing says that this process is as good as new after the pod: it started, nobody is
 // attached, and nothing was changed that can't be changed back.
 func (p *pod) leavesNothing() bool {
-	return p.record != nil && p.record.Start == nil && p.attached == nil && !p.spec.NoNewPrivs && p.reaped == nil
+	return p.record != nil && p.record.Start == nil && (p.attached == nil || p.attached.over()) &&
+		!p.spec.NoNewPrivs && p.reaped == nil
 }
 
 func (p *pod) grace() time.Duration { return time.Duration(p.spec.GraceMS) * time.Millisecond }

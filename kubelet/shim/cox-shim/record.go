@@ -38,8 +38,11 @@ func (p *pod) saveState() {
 // try, even if the disk is full: the record is then in memory and the shim stays to answer.
 func (p *pod) writeRecordRetrying() error {
 	err := writeAtomic(shimapi.ExitFile, p.record, true)
-	p.tell(p.record)
 	close(p.ended)
+	if p.attached != nil {
+		p.attached.tell(p.record)
+	}
+	p.tell(p.record)
 	pause := recordPauseMin
 	for range recordTriesMax {
 		if err == nil {
