@@ -19,6 +19,7 @@ func indices(a api.Array) []int64 {
 }
 
 func TestParseArray(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		expr, want string
 		indices    []int64
@@ -41,6 +42,7 @@ func TestParseArray(t *testing.T) {
 		{"2147483647", "2147483647", []int64{2147483647}, 1},
 	} {
 		t.Run(c.expr, func(t *testing.T) {
+			t.Parallel()
 			a, err := api.ParseArray(c.expr)
 			require.NoError(t, err)
 			require.Equal(t, c.indices, indices(a))
@@ -73,6 +75,7 @@ func requireConsistent(t *testing.T, a api.Array) {
 }
 
 func TestParseArrayEmpty(t *testing.T) {
+	t.Parallel()
 	a, err := api.ParseArray("")
 	require.NoError(t, err)
 	require.False(t, a.IsArray())
@@ -86,7 +89,7 @@ func TestParseArrayEmpty(t *testing.T) {
 	require.False(t, ok)
 }
 
-func TestParseArrayMillionIsOnePiece(t *testing.T) {
+func TestParseArrayMillionIsOnePiece(t *testing.T) { //nolint:paralleltest // it counts allocations
 	a, err := api.ParseArray("0-1999999:2%500")
 	require.NoError(t, err)
 	require.EqualValues(t, 1_000_000, a.Len())
@@ -103,6 +106,7 @@ func TestParseArrayMillionIsOnePiece(t *testing.T) {
 }
 
 func TestParseArrayErrors(t *testing.T) {
+	t.Parallel()
 	for expr, want := range map[string]string{
 		"a":                               `"a" is no index`,
 		"1-":                              `"" is no index`,
@@ -130,6 +134,7 @@ func TestParseArrayErrors(t *testing.T) {
 }
 
 func TestParseIndices(t *testing.T) {
+	t.Parallel()
 	got, err := api.ParseIndices("7,1-4,9-13:2")
 	require.NoError(t, err)
 	require.Equal(t, "1-4,7,9,11,13", got.String())
@@ -140,6 +145,7 @@ func TestParseIndices(t *testing.T) {
 }
 
 func TestArrayOrdinals(t *testing.T) {
+	t.Parallel()
 	a, err := api.ParseArray("10-30:10,40-44")
 	require.NoError(t, err)
 	for indices, want := range map[string]string{

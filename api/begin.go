@@ -13,7 +13,7 @@ import (
 // result is in UTC.
 func ParseBegin(s string, now time.Time) (time.Time, error) {
 	b := beginParser{now: now}
-	for _, word := range strings.Fields(splitDateTime(s)) {
+	for word := range strings.FieldsSeq(splitDateTime(s)) {
 		if !b.word(strings.ToLower(word)) {
 			return time.Time{}, badBegin(s)
 		}
@@ -129,8 +129,11 @@ func beginUnit(w string) (int64, bool) {
 		name    string
 		seconds int64
 	}{
-		{"seconds", 1}, {"minutes", secondsPerMinute}, {"hours", secondsPerHour},
-		{"days", secondsPerDay}, {"weeks", 7 * secondsPerDay},
+		{"seconds", 1},
+		{"minutes", secondsPerMinute},
+		{"hours", secondsPerHour},
+		{"days", secondsPerDay},
+		{"weeks", 7 * secondsPerDay},
 	}
 	for _, u := range units {
 		if strings.HasPrefix(u.name, w) {

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code is a stable, machine-readable error code; it is part of the API and never changes meaning.
@@ -49,11 +50,12 @@ type Error struct {
 
 // Error returns the sentence, followed by the wrong fields.
 func (e *Error) Error() string {
-	s := e.Message
+	var b strings.Builder
+	b.WriteString(e.Message)
 	for _, f := range e.Fields {
-		s += fmt.Sprintf("; %s: %s", f.Field, f.Message)
+		b.WriteString("; " + f.Field + ": " + f.Message)
 	}
-	return s
+	return b.String()
 }
 
 // Unwrap returns the cause, for errors.Is and errors.As.
@@ -86,8 +88,7 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return ""
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return CodeInternal

@@ -15,7 +15,9 @@ func TestInstanceText(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Equal(t, text, inst.String())
 	}
-	for _, text := range []string{"", "0", "-1", "x", "42_", "42_-1", "42/", "42/x", "42_7/-3", "99999999999999999999"} {
+	for _, text := range []string{
+		"", "0", "-1", "x", "42_", "42_-1", "42/", "42/x", "42_7/-3", "99999999999999999999",
+	} {
 		_, err := api.ParseInstance(text)
 		require.Equal(t, api.CodeInvalidID, api.CodeOf(err), text)
 	}

@@ -1,5 +1,7 @@
 package api
 
+import "slices"
+
 // JobState is where a job is. docs/states/job.md shows the machine.
 type JobState string
 
@@ -29,16 +31,7 @@ func JobStates() []JobState {
 }
 
 // CanStep says whether a job may go from s to next.
-func (s JobState) CanStep(next JobState) bool { return contains(jobEdges[s], next) }
+func (s JobState) CanStep(next JobState) bool { return slices.Contains(jobEdges[s], next) }
 
 // Ended says whether s is final.
 func (s JobState) Ended() bool { return len(jobEdges[s]) == 0 }
-
-func contains[T comparable](list []T, x T) bool {
-	for _, v := range list {
-		if v == x {
-			return true
-		}
-	}
-	return false
-}

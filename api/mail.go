@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The events that Mail.Events may name. An array's events are the whole array's, unless
 // MailArrayTasks asks for a mail per task.
@@ -18,7 +21,7 @@ const (
 )
 
 // Wants says whether an event is to be mailed; a nil Mail wants none.
-func (m *Mail) Wants(event string) bool { return m != nil && contains(m.Events, event) }
+func (m *Mail) Wants(event string) bool { return m != nil && slices.Contains(m.Events, event) }
 
 // MailNotice is a mail that is to be sent. The leader stores it together with what it tells of.
 type MailNotice struct {

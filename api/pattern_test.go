@@ -9,6 +9,7 @@ import (
 )
 
 func TestExpandPattern(t *testing.T) {
+	t.Parallel()
 	task := api.PatternVars{
 		JobID: 128, ArrayJobID: 100, Index: 27, Node: "n1.cluster.org", NodeRank: 2, Step: "0", Task: 3,
 		User: "ada", JobName: "sweep",

@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // PodState is where a pod is. docs/states/pod.md shows the machine.
 type PodState string
@@ -38,10 +41,10 @@ var podEdges = map[PodState][]PodState{
 func PodStates() []PodState { return append([]PodState{PodBound, PodRunning}, podEnds...) }
 
 // CanStep says whether a pod may go from s to next.
-func (s PodState) CanStep(next PodState) bool { return contains(podEdges[s], next) }
+func (s PodState) CanStep(next PodState) bool { return slices.Contains(podEdges[s], next) }
 
 // Ended says whether s is final.
-func (s PodState) Ended() bool { return contains(podEnds, s) }
+func (s PodState) Ended() bool { return slices.Contains(podEnds, s) }
 
 // NodesFault says whether an end is the node's or the site's doing, not the job's: the instance is
 // placed again without using a retry.

@@ -165,7 +165,7 @@ func FormatBytes(n int64) string {
 
 // FormatCPUs writes thousandths of a CPU as a number of CPUs: 2, 0.5, 1.25. ParseCPUs reads it.
 func FormatCPUs(millis int64) string {
-	s := fmt.Sprintf("%d", millis/MillisPerCPU)
+	s := strconv.FormatInt(millis/MillisPerCPU, 10)
 	rest := millis % MillisPerCPU
 	if rest < 0 {
 		return "-" + FormatCPUs(-millis)

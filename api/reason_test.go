@@ -24,7 +24,9 @@ func TestReasonsAreDocumented(t *testing.T) {
 		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Reason") {
 			return true
 		}
-		word, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		literal, ok := spec.Values[0].(*ast.BasicLit)
+		require.True(t, ok, spec.Names[0].Name)
+		word, err := strconv.Unquote(literal.Value)
 		require.NoError(t, err)
 		if word != "" {
 			require.Contains(t, string(page), "| `"+word+"` |", "docs/reasons.md")

@@ -37,6 +37,7 @@ func chart[S ~string](noun string, states []S, canStep func(a, b S) bool, ended 
 }
 
 func requireChart(t *testing.T, noun, want string) {
+	t.Helper()
 	path := filepath.Join("..", "docs", "states", noun+".md")
 	if os.Getenv("COX_REWRITE") != "" {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
@@ -49,6 +50,7 @@ func requireChart(t *testing.T, noun, want string) {
 
 // requireCheck reads the states named in the CHECK of a table's state column.
 func requireCheck[S ~string](t *testing.T, table string, states []S) {
+	t.Helper()
 	sql, err := os.ReadFile(filepath.Join("..", "migrations", "0001_init.sql"))
 	require.NoError(t, err)
 	body := regexp.MustCompile(`(?s)CREATE TABLE ` + table + ` \(.*?\n\)`).Find(sql)

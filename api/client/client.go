@@ -58,7 +58,10 @@ type Client struct {
 
 // New returns a client; it makes no connection yet.
 func New(o Options) (*Client, error) {
-	c := &Client{server: o.Server, token: o.Token, agent: o.UserAgent, retryFor: o.RetryFor, notify: o.Notify, clock: o.Clock}
+	c := &Client{
+		server: o.Server, token: o.Token, agent: o.UserAgent, retryFor: o.RetryFor, notify: o.Notify,
+		clock: o.Clock,
+	}
 	if c.retryFor == 0 {
 		c.retryFor = RetryMax
 	}

@@ -25,7 +25,7 @@ func serve(t *testing.T, handler http.HandlerFunc, o client.Options) *client.Cli
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", path)
 	require.NoError(t, err)
-	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: handler}} //nolint:gosec // a test's
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: handler}}
 	server.Start()
 	t.Cleanup(server.Close)
 	o.Server = "unix://" + path
@@ -37,7 +37,9 @@ func serve(t *testing.T, handler http.HandlerFunc, o client.Options) *client.Cli
 
 func problem(w http.ResponseWriter, status int, code api.Code, detail string) {
 	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"title":"x","detail":%q,"code":%q,"fields":[{"field":"spec.name","message":"is bad"}]}`, detail, code) //nolint:errcheck // a test's
+	//nolint:errcheck // a test's
+	fmt.Fprintf(w, `{"title":"x","detail":%q,"code":%q,"fields":[{"field":"spec.name","message":"is bad"}]}`,
+		detail, code)
 }
 
 func TestProblemBecomesAnError(t *testing.T) {
@@ -124,7 +126,8 @@ func TestWatchGoesOnWhereItBroke(t *testing.T) {
 	t.Parallel()
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		next := r.URL.Query().Get("cursor") + "x"
-		fmt.Fprintf(w, ": hello\n\nevent: job\nid: %s\ndata: {\"id\":%d}\n\n", next, len(next)) //nolint:errcheck // a test's
+		//nolint:errcheck // a test's
+		fmt.Fprintf(w, ": hello\n\nevent: job\nid: %s\ndata: {\"id\":%d}\n\n", next, len(next))
 	}, client.Options{})
 	enough := errors.New("enough")
 	var cursors []string
@@ -143,7 +146,8 @@ func TestWatchGoesOnWhereItBroke(t *testing.T) {
 func TestWatchTellsOfDeletions(t *testing.T) {
 	t.Parallel()
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, "event: node\ndata: {\"deleted\":\"n1\"}\n\nevent: cursor\nid: c\n\n") //nolint:errcheck // a test's
+		//nolint:errcheck // a test's
+		fmt.Fprint(w, "event: node\ndata: {\"deleted\":\"n1\"}\n\nevent: cursor\nid: c\n\n")
 	}, client.Options{})
 	enough := errors.New("enough")
 	var seen []client.Change
@@ -175,11 +179,11 @@ func TestWaitingForATasksNumberFollowsItsJob(t *testing.T) {
 		case r.URL.Path == "/v1/watch" && r.URL.Query().Get("ids") == "42":
 			watched.Store(true)
 			fmt.Fprint(w, "event: job\ndata: {}\n\n") //nolint:errcheck // a test's
-			w.(http.Flusher).Flush()
+			http.NewResponseController(w).Flush()     //nolint:errcheck // a test's
 			<-r.Context().Done()
 		case r.URL.Path == "/v1/watch":
 			w.WriteHeader(http.StatusOK)
-			w.(http.Flusher).Flush()
+			http.NewResponseController(w).Flush() //nolint:errcheck // a test's
 			<-r.Context().Done()
 		case watched.Load():
 			fmt.Fprint(w, `{"id":42,"status":{"state":"completed"}}`) //nolint:errcheck // a test's

@@ -114,7 +114,8 @@ func (c *Client) AllJobs(ctx context.Context, f JobFilter, limit int) ([]api.Job
 func (c *Client) UpdateJob(ctx context.Context, id api.JobID, u api.JobUpdate, generation int64) (api.Job, error) {
 	var job api.Job
 	err := c.do(ctx, request{
-		method: http.MethodPatch, path: jobPath(id, ""), in: u, out: &job, generation: generation, repeatable: generation == 0,
+		method: http.MethodPatch, path: jobPath(id, ""), in: u, out: &job, generation: generation,
+		repeatable: generation == 0,
 	})
 	return job, err
 }

@@ -104,7 +104,8 @@ type Kubelet struct{ c *Client }
 func NewKubelet(endpoint string, credentials KubeletCredentials) (*Kubelet, error) {
 	certificate, err := tls.X509KeyPair(credentials.CertificatePEM, credentials.KeyPEM)
 	if err != nil {
-		return nil, api.Errorf(api.CodeInvalid, "the certificate of node %s and its key don't fit: %w", credentials.Node, err)
+		return nil, api.Errorf(api.CodeInvalid,
+			"the certificate of node %s and its key don't fit: %w", credentials.Node, err)
 	}
 	options := Options{Server: endpoint, CAPEM: credentials.CAPEM, RetryFor: -1, UserAgent: "cox-kubelet"}
 	c, err := New(options)
@@ -163,7 +164,7 @@ func (s *KubeletStream) Receive(ctx context.Context) (api.ServerMessage, error) 
 }
 
 // Close ends the stream without waiting for the other side.
-func (s *KubeletStream) Close() { s.conn.CloseNow() } //nolint:errcheck,gosec // it ends either way
+func (s *KubeletStream) Close() { s.conn.CloseNow() } //nolint:errcheck // it ends either way
 
 // Renew has the server sign a new key of the node, for which the old certificate vouches.
 func (k *Kubelet) Renew(ctx context.Context, node string) (KubeletCredentials, error) {
@@ -173,7 +174,8 @@ func (k *Kubelet) Renew(ctx context.Context, node string) (KubeletCredentials, e
 	}
 	var out joinResponse
 	err = k.c.do(ctx, request{
-		method: http.MethodPost, path: "/v1/kubelets/renew", in: map[string]string{"csr_pem": string(csrPEM)}, out: &out,
+		method: http.MethodPost, path: "/v1/kubelets/renew", in: map[string]string{"csr_pem": string(csrPEM)},
+		out: &out,
 	})
 	if err != nil {
 		return KubeletCredentials{}, err
@@ -204,5 +206,5 @@ func (k *Kubelet) Session(ctx context.Context, id string) (*Session, error) {
 // Finish ends the session in order: it returns when the other side has all that was sent and closed
 // too, or after some seconds. Contexts of calls that still run must not end before it returns.
 func (s *Session) Finish() {
-	s.conn.Close(websocket.StatusNormalClosure, "") //nolint:errcheck,gosec // it ends either way
+	s.conn.Close(websocket.StatusNormalClosure, "") //nolint:errcheck // it ends either way
 }

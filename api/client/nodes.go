@@ -26,7 +26,8 @@ func (c *Client) Node(ctx context.Context, name string) (api.Node, error) {
 func (c *Client) UpdateNode(ctx context.Context, name string, spec api.NodeSpec, generation int64) (api.Node, error) {
 	var n api.Node
 	err := c.do(ctx, request{
-		method: http.MethodPatch, path: nodePath(name), in: spec, out: &n, generation: generation, repeatable: generation == 0,
+		method: http.MethodPatch, path: nodePath(name), in: spec, out: &n, generation: generation,
+		repeatable: generation == 0,
 	})
 	return n, err
 }

@@ -14,7 +14,8 @@ func list[T any](ctx context.Context, c *Client, path string) ([]T, error) {
 	q := url.Values{}
 	for {
 		var page Page[T]
-		if err := c.do(ctx, request{method: http.MethodGet, path: path, query: q, out: &page, repeatable: true}); err != nil {
+		r := request{method: http.MethodGet, path: path, query: q, out: &page, repeatable: true}
+		if err := c.do(ctx, r); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Items...)
@@ -31,7 +32,7 @@ type Noun[T, S any] struct {
 	path string
 }
 
-// Accounts, Users, QOS and Partitions are the policy nouns.
+// Accounts is the tree of accounts.
 func (c *Client) Accounts() Noun[api.Account, api.AccountSpec] {
 	return Noun[api.Account, api.AccountSpec]{c, "/v1/accounts"}
 }
@@ -65,7 +66,8 @@ func (n Noun[T, S]) Get(ctx context.Context, name string) (T, error) {
 func (n Noun[T, S]) Put(ctx context.Context, name string, spec S, generation int64) (T, error) {
 	var v T
 	err := n.c.do(ctx, request{
-		method: http.MethodPut, path: n.at(name), in: spec, out: &v, generation: generation, repeatable: generation == 0,
+		method: http.MethodPut, path: n.at(name), in: spec, out: &v, generation: generation,
+		repeatable: generation == 0,
 	})
 	return v, err
 }

@@ -104,7 +104,7 @@ func (c *Client) once(ctx context.Context, r request, body []byte) error {
 		return err
 	}
 	answered := c.tellSlow()
-	res, err := c.http.Do(req)
+	res, err := c.http.Do(req) //nolint:bodyclose // drain closes it
 	answered()
 	if err != nil {
 		return c.transportError(ctx, err)
@@ -120,7 +120,8 @@ func (c *Client) once(ctx context.Context, r request, body []byte) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return api.Errorf(api.CodeUnavailable, "the answer of %s to %s %s broke off: %w", c.server, r.method, r.path, err)
+		return api.Errorf(api.CodeUnavailable, "the answer of %s to %s %s broke off: %w", c.server, r.method, r.path,
+			err)
 	}
 	return nil
 }
@@ -174,8 +175,8 @@ func (c *Client) header(h http.Header) {
 
 // drain reads the rest of a body, so that its connection can be used again.
 func drain(body io.ReadCloser) {
-	io.Copy(io.Discard, io.LimitReader(body, 1<<16)) //nolint:errcheck,gosec // only for the connection's sake
-	body.Close()                                     //nolint:errcheck,gosec // nothing was written
+	io.Copy(io.Discard, io.LimitReader(body, 1<<16)) //nolint:errcheck // only for the connection's sake
+	body.Close()                                     //nolint:errcheck // nothing was written
 }
 
 // transportError says in the user's words why no answer came.
@@ -183,8 +184,7 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("ask %s: %w", c.server, context.Cause(ctx))
 	}
-	var inner *url.Error
-	if errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*url.Error](err); ok {
 		err = inner.Err
 	}
 	if distrusted := c.distrust(err); distrusted != nil {
@@ -197,7 +197,8 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 	case local && errors.Is(err, fs.ErrPermission):
 		return &api.Error{Code: api.CodeForbidden, Message: "you may not connect to " + path, Cause: err}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return api.Errorf(api.CodeUnavailable, "nobody answers at %s (connection refused): %w", c.server, unwrapDial(err))
+		return api.Errorf(api.CodeUnavailable, "nobody answers at %s (connection refused): %w", c.server,
+			unwrapDial(err))
 	}
 	return api.Errorf(api.CodeUnavailable, "no answer from %s: %w", c.server, unwrapDial(err))
 }

@@ -42,8 +42,9 @@ func otherAuthority(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true,
-		BasicConstraintsValid: true}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
@@ -63,16 +64,24 @@ func TestWhoIsNotTrusted(t *testing.T) {
 		code    api.Code
 		says    string
 	}{
-		"by its hash":          {client.Options{Server: server.URL, CAHash: hash}, "", ""},
-		"by its digits":        {client.Options{Server: server.URL, CAHash: strings.ToUpper(hash[:32])}, "", ""},
-		"by its certificate":   {client.Options{Server: server.URL, CAPEM: caPEM}, "", ""},
-		"nothing known":        {client.Options{Server: server.URL}, unknown, "--ca-hash HASH"},
-		"another hash":         {client.Options{Server: server.URL, CAHash: strings.Repeat("0", 64)}, unknown, "cox token create"},
+		"by its hash":        {client.Options{Server: server.URL, CAHash: hash}, "", ""},
+		"by its digits":      {client.Options{Server: server.URL, CAHash: strings.ToUpper(hash[:32])}, "", ""},
+		"by its certificate": {client.Options{Server: server.URL, CAPEM: caPEM}, "", ""},
+		"nothing known":      {client.Options{Server: server.URL}, unknown, "--ca-hash HASH"},
+		"another hash": {
+			client.Options{Server: server.URL, CAHash: strings.Repeat("0", 64)},
+			unknown,
+			"cox token create",
+		},
 		"another name by hash": {client.Options{Server: named, CAHash: hash}, unknown, "other names"},
-		"no TLS": {client.Options{Server: strings.Replace(plain.URL, "http:", "https:", 1)}, api.CodeInvalid,
-			"speaks no TLS"},
-		"another certificate": {client.Options{Server: server.URL, CAPEM: otherAuthority(t)}, unknown,
-			"the certificate authority that was given"},
+		"no TLS": {
+			client.Options{Server: strings.Replace(plain.URL, "http:", "https:", 1)}, api.CodeInvalid, "speaks no TLS",
+		},
+		"another certificate": {
+			client.Options{Server: server.URL, CAPEM: otherAuthority(t)},
+			unknown,
+			"the certificate authority that was given",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

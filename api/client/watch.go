@@ -47,8 +47,7 @@ const KindCursor = "cursor"
 func (c *Client) Watch(ctx context.Context, r WatchRequest, opened func(), f func(Change) error) error {
 	for {
 		err := c.retry(ctx, true, func() error { return c.watchOnce(ctx, &r, opened, f) })
-		var stop stopError
-		if errors.As(err, &stop) {
+		if stop, ok := errors.AsType[stopError](err); ok {
 			return stop.err
 		}
 		if !errors.Is(err, errStreamEnded) || ctx.Err() != nil {
