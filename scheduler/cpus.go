@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"math/bits"
 	"slices"
 
 	"github.com/coxswain-hpc/coxswain/api"
@@ -177,14 +176,6 @@ func fullBitset(n int) bitset {
 func (b bitset) has(i int) bool { return b[i/wordBits]&(1<<(i%wordBits)) != 0 }
 func (b bitset) set(i int)      { b[i/wordBits] |= 1 << (i % wordBits) }
 func (b bitset) clear(i int)    { b[i/wordBits] &^= 1 << (i % wordBits) }
-
-func (b bitset) count() int64 {
-	total := 0
-	for _, w := range b {
-		total += bits.OnesCount64(w)
-	}
-	return int64(total)
-}
 
 // FreeCPUs lists the ids of the CPUs that no guaranteed pod owns.
 func (n *Node) FreeCPUs() string {

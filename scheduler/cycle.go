@@ -31,9 +31,9 @@ type Policy struct {
 
 // The defaults of Input and Policy.
 const (
-	DefaultBudget       int64 = 500_000 // about a quarter of a second
-	DefaultBindsMax           = 10_000
-	DefaultReservations       = 4
+	DefaultBudget       = 500_000 // about a quarter of a second
+	DefaultBindsMax     = 10_000
+	DefaultReservations = 4
 )
 
 func (in Input) withDefaults() Input {
@@ -153,7 +153,7 @@ func (c *cycle) job(j *Job) bool {
 	room, main := j.room(), block{}
 	for _, g := range j.groups() {
 		if why, shut := c.groupGate(g); shut {
-			main.keep(why)
+			main = main.or(why)
 			continue
 		}
 		done, why := c.group(g, room)
@@ -161,7 +161,7 @@ func (c *cycle) job(j *Job) bool {
 		if why.reason == reasonPlanFull {
 			return false
 		}
-		main.keep(why)
+		main = main.or(why)
 	}
 	c.note(j, main)
 	return true

@@ -217,7 +217,7 @@ func (b block) explained() api.ExplainReason {
 func summary(j *Job, e *api.Explanation, gated bool, nodes block) string {
 	who := api.Instance{Owner: j.ID, Index: e.Index}.String()
 	if len(e.Reasons) == 0 {
-		return fmt.Sprintf("%s can start now", who)
+		return who + " can start now"
 	}
 	main := nodes.message
 	if gated {

@@ -20,49 +20,73 @@ type filter struct {
 
 // filters is the visible list; a node is counted under the first one that it fails.
 var filters = []filter{
-	{"partition", true, api.ReasonNoNode, inPartition,
-		func(s *shape) string { return "not in partition " + s.partition }},
-	{"node_names", true, api.ReasonNoNode,
+	{
+		"partition", true, api.ReasonNoNode, inPartition,
+		func(s *shape) string { return "not in partition " + s.partition },
+	},
+	{
+		"node_names", true, api.ReasonNoNode,
 		func(_ *cycle, s *shape, n *Node) bool { return len(s.names) == 0 || slices.Contains(s.names, n.Name) },
-		func(*shape) string { return "not among the nodes that the job names" }},
-	{"excluded_nodes", true, api.ReasonNoNode,
+		func(*shape) string { return "not among the nodes that the job names" },
+	},
+	{
+		"excluded_nodes", true, api.ReasonNoNode,
 		func(_ *cycle, s *shape, n *Node) bool { return !slices.Contains(s.excluded, n.Name) },
-		func(*shape) string { return "excluded by the job" }},
-	{"cpu_capacity", true, api.ReasonNoNode, enoughCPUs,
-		func(s *shape) string { return tooFewCPUs(s, "not one CPU") + " in all" }},
-	{"memory_capacity", true, api.ReasonNoNode,
+		func(*shape) string { return "excluded by the job" },
+	},
+	{
+		"cpu_capacity", true, api.ReasonNoNode, enoughCPUs,
+		func(s *shape) string { return tooFewCPUs(s, "not one CPU") + " in all" },
+	},
+	{
+		"memory_capacity", true, api.ReasonNoNode,
 		func(_ *cycle, s *shape, n *Node) bool { return s.need.MemoryBytes <= n.Capacity.MemoryBytes },
 		func(s *shape) string {
 			return fmt.Sprintf("less than %s memory in all", api.FormatBytes(s.need.MemoryBytes))
-		}},
-	{"avoided_nodes", false, api.ReasonBackoff,
+		},
+	},
+	{
+		"avoided_nodes", false, api.ReasonBackoff,
 		func(_ *cycle, s *shape, n *Node) bool { return !slices.Contains(s.avoided, n.Name) },
-		func(*shape) string { return "refused it or failed to start it before" }},
-	{"state", false, api.ReasonNodesDown,
+		func(*shape) string { return "refused it or failed to start it before" },
+	},
+	{
+		"state", false, api.ReasonNodesDown,
 		func(_ *cycle, _ *shape, n *Node) bool { return n.State == api.NodeReady },
-		func(*shape) string { return "not heard from" }},
-	{"schedulable", false, api.ReasonNodesDown,
+		func(*shape) string { return "not heard from" },
+	},
+	{
+		"schedulable", false, api.ReasonNodesDown,
 		func(_ *cycle, _ *shape, n *Node) bool { return !n.Unschedulable },
-		func(*shape) string { return "drained by an admin" }},
-	{"exclusive", false, api.ReasonResources, exclusivity,
+		func(*shape) string { return "drained by an admin" },
+	},
+	{
+		"exclusive", false, api.ReasonResources, exclusivity,
 		func(s *shape) string {
 			if s.exclusive {
 				return "in use, and the job wants nodes of its own"
 			}
 			return "given whole to another job"
-		}},
-	{"cpu_free", false, api.ReasonResources, freeCPUs,
-		func(s *shape) string { return tooFewCPUs(s, "no CPU") + " free" }},
-	{"memory_free", false, api.ReasonResources, freeMemory,
+		},
+	},
+	{
+		"cpu_free", false, api.ReasonResources, freeCPUs,
+		func(s *shape) string { return tooFewCPUs(s, "no CPU") + " free" },
+	},
+	{
+		"memory_free", false, api.ReasonResources, freeMemory,
 		func(s *shape) string {
 			if s.wholeMemory {
 				return "memory in use, and the job wants all of the node's"
 			}
 			return fmt.Sprintf("less than %s memory free", api.FormatBytes(s.need.MemoryBytes))
-		}},
+		},
+	},
 }
 
 // avoidedFilter is the position of the filter on nodes that refused an instance before.
+//
+//nolint:gochecknoglobals // computed once, only read
 var avoidedFilter = slices.IndexFunc(filters, func(f filter) bool { return f.name == "avoided_nodes" })
 
 // tooFewCPUs says it of one CPU in the given words.

@@ -14,11 +14,12 @@ type block struct {
 	until   time.Time
 }
 
-// keep makes why the main block unless one is known already: groups come in the order of weight.
-func (b *block) keep(why block) {
+// or is why unless a block is known already: groups come in the order of weight.
+func (b block) or(why block) block {
 	if b.reason == api.ReasonNone {
-		*b = why
+		return why
 	}
+	return b
 }
 
 // gate is a condition of a job that has nothing to do with nodes. The sentence is made only when it
@@ -53,18 +54,18 @@ var gates = []gate{
 	{
 		"released",
 		func(_ *cycle, j *Job) bool { return j.corr && len(j.allowed()) == 0 },
-		func(*cycle, *Job) block { return unreleased },
+		func(*cycle, *Job) block {
+			return block{
+				reason:  api.ReasonDependency,
+				message: "waits for the same task of the job that it follows (aftercorr)",
+			}
+		},
 	},
 	{
 		"array_limit",
 		func(_ *cycle, j *Job) bool { return j.room() == 0 },
 		func(_ *cycle, j *Job) block { return arrayLimited(j) },
 	},
-}
-
-var unreleased = block{
-	reason:  api.ReasonDependency,
-	message: "waits for the same task of the job that it follows (aftercorr)",
 }
 
 func held(byAdmin bool) block {

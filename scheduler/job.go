@@ -190,7 +190,7 @@ func shapeOf(spec api.JobSpec, t api.PodTemplate) shape {
 	return s
 }
 
-func (s shape) makeKey() string {
+func (s *shape) makeKey() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %d %d %t %s %s|%s|%s", s.class, s.need.CPUMillis, s.need.MemoryBytes, s.wholeMemory,
 		s.partition, strings.Join(s.names, ","), strings.Join(s.excluded, ","), strings.Join(s.avoided, ","))
@@ -201,11 +201,11 @@ func (s shape) makeKey() string {
 }
 
 // avoiding is the shape for an instance that some nodes have refused.
-func (s shape) avoiding(nodes []string) shape {
-	if len(nodes) == 0 {
-		return s
+func (s *shape) avoiding(nodes []string) shape {
+	other := *s
+	if len(nodes) > 0 {
+		other.avoided = nodes
+		other.key = other.makeKey()
 	}
-	s.avoided = nodes
-	s.key = s.makeKey()
-	return s
+	return other
 }

@@ -127,14 +127,14 @@ func (n *Node) Free() api.Resources { return n.Capacity.Sub(n.used) }
 func (n *Node) Used() api.Resources { return n.used }
 
 // otherJob says whether a pod of another job is on the node, and whether one of them is exclusive.
-func (n *Node) otherJob(id api.JobID) (any, exclusive bool) {
+func (n *Node) otherJob(id api.JobID) (found, exclusive bool) {
 	for i := range n.held {
 		if n.held[i].Key.Owner != id {
-			any = true
+			found = true
 			exclusive = exclusive || n.held[i].Exclusive
 		}
 	}
-	return any, exclusive
+	return found, exclusive
 }
 
 func compareKeys(a, b api.PodKey) int {

@@ -64,9 +64,9 @@ func (l *Loop) letGo(
 	if err != nil {
 		return nil, false, err
 	}
-	mine, errMine := api.ParseArray(rec.Job.Spec.Array)
-	theirs, errTheirs := api.ParseArray(expr)
-	if errMine != nil || errTheirs != nil || !mine.IsArray() || !theirs.IsArray() {
+	mine, mineIs := parsedArray(rec.Job.Spec.Array)
+	theirs, theirsIs := parsedArray(expr)
+	if !mineIs || !theirsIs {
 		return nil, false, nil
 	}
 	completed, err := l.store.CompletedOrdinals(ctx, on)
@@ -74,6 +74,12 @@ func (l *Loop) letGo(
 		return nil, false, fmt.Errorf("read completed tasks of job %d: %w", on, err)
 	}
 	return translate(theirs, mine, completed), true, nil
+}
+
+// parsedArray says whether expr is an array's; the API let in none that can't be read.
+func parsedArray(expr string) (api.Array, bool) {
+	array, err := api.ParseArray(expr)
+	return array, err == nil && array.IsArray()
 }
 
 // translate maps ordinals of one array to the ordinals of the same indices in another.

@@ -296,9 +296,8 @@ func (l *Loop) tellReasons(ctx context.Context, now time.Time, reasons []api.Job
 
 // eligible says whether a job that waits for this reason could start as far as its own conditions go.
 func eligible(r api.Reason) bool {
-	switch r {
-	case api.ReasonHeld, api.ReasonHeldByAdmin, api.ReasonDependency, api.ReasonDependencyNever,
-		api.ReasonBeginTime:
+	switch r { //nolint:exhaustive // all the others are about nodes, limits and former attempts
+	case api.ReasonHeld, api.ReasonHeldByAdmin, api.ReasonDependency, api.ReasonDependencyNever, api.ReasonBeginTime:
 		return false
 	}
 	return true

@@ -62,7 +62,8 @@ func TestReleasesByTaskGoOnAsDispatchMakesRoom(t *testing.T) {
 	completed := every(2, 50_000)
 	rec := record("0-49999", 0, func(r *api.JobRecord) {
 		r.Dependencies = []api.DependencyState{{
-			Dependency: api.Dependency{Kind: api.DependencyAfterCorr, On: 9, OnIndex: api.NoIndex}, OnState: api.JobFailed,
+			Dependency: api.Dependency{Kind: api.DependencyAfterCorr, On: 9, OnIndex: api.NoIndex},
+			OnState:    api.JobFailed,
 		}}
 	})
 	for range 30 {
@@ -104,7 +105,15 @@ func TestAnEndedTaskWaitsToBeSettledWhileItsJobIsCrowded(t *testing.T) {
 func TestBindsKeepTheWaitingSetStorable(t *testing.T) {
 	t.Parallel()
 	waiting := every(4, 4*(api.RangesMax-1)).Union(api.Ranges{{From: 60_000, To: 90_000}})
-	binds := []api.Bind{{Ordinal: 70_000}, {Ordinal: 70_000, Rank: 1}, {Ordinal: 60_000}, {Ordinal: 60_001}, {Ordinal: 8}, {Ordinal: 70_001}}
-	require.Equal(t, []api.Bind{{Ordinal: 60_000}, {Ordinal: 60_001}, {Ordinal: 8}, {Ordinal: 70_001}}, placeable(waiting, binds))
+	binds := []api.Bind{
+		{Ordinal: 70_000},
+		{Ordinal: 70_000, Rank: 1},
+		{Ordinal: 60_000},
+		{Ordinal: 60_001},
+		{Ordinal: 8},
+		{Ordinal: 70_001},
+	}
+	require.Equal(t, []api.Bind{{Ordinal: 60_000}, {Ordinal: 60_001}, {Ordinal: 8}, {Ordinal: 70_001}},
+		placeable(waiting, binds))
 	require.Equal(t, binds, placeable(api.Ranges{{From: 0, To: 90_000}}, binds))
 }

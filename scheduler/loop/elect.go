@@ -83,7 +83,7 @@ func (e *elector) resign(ctx context.Context, log *slog.Logger) {
 	}
 	e.leading = false
 	if _, _, err := e.election.TakeOver(ctx, e.term, ""); err != nil {
-		log.Warn("could not give up the lead; another server takes over after the lease time",
+		log.WarnContext(ctx, "could not give up the lead; another server takes over after the lease time",
 			slog.Any("error", err))
 	}
 }

@@ -15,19 +15,18 @@ import (
 // fakeStore is a store of maps, with the leader row, that can fail on demand. It keeps the contract of
 // loop.Store as far as these tests need it: fencing, generations, and a feed of touched ids.
 type fakeStore struct {
-	mu       sync.Mutex
-	jobs     map[api.JobID]api.JobRecord
-	pods     map[api.PodKey]api.Pod
-	nodes    map[string]api.Node
-	policy   api.World // partitions and QOS
-	leases   map[string]api.Lease
-	leader   api.LeaderRow
-	feed     []api.Touched
-	nextID   api.JobID
-	commits  []api.Commit
-	failing  error // what every call answers
-	lost     bool  // the next commit happens, but its answer is lost
-	hideFeed bool
+	mu      sync.Mutex
+	jobs    map[api.JobID]api.JobRecord
+	pods    map[api.PodKey]api.Pod
+	nodes   map[string]api.Node
+	policy  api.World // partitions and QOS
+	leases  map[string]api.Lease
+	leader  api.LeaderRow
+	feed    []api.Touched
+	nextID  api.JobID
+	commits []api.Commit
+	failing error // what every call answers
+	lost    bool  // the next commit happens, but its answer is lost
 }
 
 var (
@@ -213,7 +212,8 @@ func (s *fakeStore) applyUnit(c api.Commit, u api.JobCommit) {
 		}
 		rec.Indices = append(rec.Indices, row)
 	}
-	rec.Indices = slices.DeleteFunc(rec.Indices, func(x api.JobIndex) bool { return slices.Contains(u.DroppedIndices, x.Ordinal) })
+	rec.Indices = slices.DeleteFunc(rec.Indices,
+		func(x api.JobIndex) bool { return slices.Contains(u.DroppedIndices, x.Ordinal) })
 	slices.SortFunc(rec.Indices, func(a, b api.JobIndex) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
 	for _, d := range u.Dependencies {
 		rec.Dependencies[d.Position].Met, rec.Dependencies[d.Position].Failed = d.Met, !d.Met

@@ -2,10 +2,10 @@ package loop_test
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -26,7 +26,7 @@ type history struct {
 func TestRandomHistories(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(60) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			h := &history{bundle: setup(t, "n1", "n2", "n3"), rng: rand.New(rand.NewPCG(seed, 7)), nextID: 1}
 			for range 80 {
@@ -74,7 +74,8 @@ func (h *history) submitSome() {
 			if d.Kind != api.DependencySingleton {
 				d.On = 1 + api.JobID(h.rng.IntN(int(id)-1))
 			}
-			if on := h.store.jobs[d.On].Job.Spec.Array; on == "0-5" && d.Kind != api.DependencyAfterCorr && h.rng.IntN(2) == 0 {
+			if on := h.store.jobs[d.On].Job.Spec.Array; on == "0-5" && d.Kind != api.DependencyAfterCorr &&
+				h.rng.IntN(2) == 0 {
 				d.OnIndex = int64(h.rng.IntN(6))
 			}
 			spec.Dependencies = append(spec.Dependencies, d)
@@ -103,7 +104,8 @@ func (h *history) reportSome() {
 
 func (h *history) reportOne(p api.Pod) {
 	ends := []api.PodState{
-		api.PodCompleted, api.PodCompleted, api.PodCompleted, api.PodFailed, api.PodTimeout, api.PodOutOfMemory, api.PodShimLost,
+		api.PodCompleted, api.PodCompleted, api.PodCompleted, api.PodFailed, api.PodTimeout,
+		api.PodOutOfMemory, api.PodShimLost,
 	}
 	at := h.clock.Now()
 	switch {
@@ -246,7 +248,8 @@ func (h *history) finish() {
 	}
 	for _, id := range slices.Sorted(maps.Keys(h.store.jobs)) {
 		if rec := h.store.job(id); !rec.Job.Status.State.Ended() {
-			h.t.Logf("job %d: %+v\ndependencies %+v\nindices %+v", id, rec.Job.Status, h.store.record(id).Dependencies, rec.Indices)
+			h.t.Logf("job %d: %+v\ndependencies %+v\nindices %+v", id, rec.Job.Status,
+				h.store.record(id).Dependencies, rec.Indices)
 		}
 	}
 	require.Fail(h.t, "jobs that never end")

@@ -145,7 +145,7 @@ func New(o Options) (*Loop, error) {
 
 // Run steps until ctx ends, and then gives up the lead.
 func (l *Loop) Run(ctx context.Context) error {
-	defer l.resign()
+	defer l.resign(context.WithoutCancel(ctx))
 	timer := l.clock.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -169,8 +169,8 @@ func (l *Loop) boundedStep(ctx context.Context) time.Duration {
 	return l.Step(ctx)
 }
 
-func (l *Loop) resign() {
-	ctx, cancel := context.WithTimeout(context.Background(), resignTimeout)
+func (l *Loop) resign(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, resignTimeout)
 	defer cancel()
 	l.elector.resign(ctx, l.log)
 	l.setLeading(0)

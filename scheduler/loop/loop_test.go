@@ -466,7 +466,7 @@ func TestRunAnswersTheBellAndGivesUpTheLead(t *testing.T) {
 	l.Stepped.Wait(t)
 	b.store.submit(1, nil)
 	bell <- struct{}{}
-	for l.Stepped.Wait(t).Binds == 0 { //nolint:revive // Wait has a deadline
+	for l.Stepped.Wait(t).Binds == 0 {
 	}
 	require.Len(t, b.store.livePods(), 1)
 	cancel()

@@ -113,7 +113,8 @@ func TestSettle(t *testing.T) {
 			rows: []api.JobIndex{row(-1, 0, 1, 0)},
 		}},
 		"lost shim for the third time: after a back-off": {
-			record("", 1, nil), []api.Pod{pod("", 0, 3, api.PodShimLost, nil)},
+			record("", 1, nil),
+			[]api.Pod{pod("", 0, 3, api.PodShimLost, nil)},
 			settled{
 				state: api.JobPending, counts: api.JobCounts{Waiting: 1}, waiting: "0", restarts: 1, releases: 1,
 				rows: []api.JobIndex{row(-1, 0, 3, 2*time.Second)},
@@ -154,7 +155,11 @@ func TestSettle(t *testing.T) {
 			one(api.PodFailed, &api.PodExit{Code: 75}),
 			settled{
 				state: api.JobPending, counts: api.JobCounts{Waiting: 1}, waiting: "0", restarts: 1, releases: 1,
-				rows: []api.JobIndex{func() api.JobIndex { r := row(-1, 0, 1, time.Second); r.Retries = 1; return r }()},
+				rows: []api.JobIndex{func() api.JobIndex {
+					r := row(-1, 0, 1, time.Second)
+					r.Retries = 1
+					return r
+				}()},
 			},
 		},
 		"requeue asked for: stop": {
@@ -203,7 +208,8 @@ func TestSettle(t *testing.T) {
 			}),
 			nil,
 			settled{
-				state: api.JobPending, counts: api.JobCounts{Waiting: 4, Cancelled: 1}, waiting: "0-2,4", dropped: []int64{3},
+				state: api.JobPending, counts: api.JobCounts{Waiting: 4, Cancelled: 1}, waiting: "0-2,4",
+				dropped: []int64{3},
 			},
 		},
 		"an instance that ended loses its row": {

@@ -51,7 +51,7 @@ func (l *Loop) step(ctx context.Context, boot time.Duration) (time.Duration, err
 		if err != nil || !won {
 			return l.elector.pollEvery(), err
 		}
-		l.log.Info("leading", slog.Int64("term", l.elector.term))
+		l.log.InfoContext(ctx, "leading", slog.Int64("term", l.elector.term))
 		l.leases.reset()
 		l.setLeading(l.elector.term)
 	}
@@ -161,7 +161,9 @@ func (w *world) settleJob(j *job, now time.Time) (api.JobCommit, bool) {
 			RequeueServed: j.rec.RequeueServed, Ends: ends,
 		}, true
 	}
-	return settle(j.rec, facts{now: notBefore(now, j.rec.Job.Status.StartedAt), pods: w.podsOf(j), released: w.released[j.rec.Job.ID]})
+	return settle(j.rec, facts{
+		now: notBefore(now, j.rec.Job.Status.StartedAt), pods: w.podsOf(j), released: w.released[j.rec.Job.ID],
+	})
 }
 
 // watchNodes takes a look at the leases and stores what follows for the nodes.
@@ -179,7 +181,7 @@ func (l *Loop) watchNodes(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	for _, c := range changes {
-		l.log.Info("node changed state", slog.String("node", c.Name), slog.String("state", string(c.State)))
+		l.log.InfoContext(ctx, "node changed state", slog.String("node", c.Name), slog.String("state", string(c.State)))
 	}
 	return l.commitBatch(ctx, now, api.Commit{Nodes: changes, Now: now})
 }

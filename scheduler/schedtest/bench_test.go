@@ -22,7 +22,8 @@ func BenchmarkCycle(b *testing.B) {
 func BenchmarkCycleFull(b *testing.B) {
 	w := schedtest.NewWorld()
 	for i := range 1000 {
-		must(b, w.Add(fmt.Sprintf("node n%05d cpus=16 memory=64G\nrunning %d node=n%05d cpus=16 ids=0-15", i, i+100_000, i)))
+		must(b, w.Add(fmt.Sprintf("node n%05d cpus=16 memory=64G\nrunning %d node=n%05d cpus=16 ids=0-15",
+			i, i+100_000, i)))
 	}
 	for i := range 10_000 {
 		must(b, w.Add(fmt.Sprintf("job %d cpus=2 memory=4G", i+1)))

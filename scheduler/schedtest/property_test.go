@@ -29,8 +29,11 @@ func drawJob(t *rapid.T, id int) string {
 		rapid.SampledFrom([]string{"0.5", "1", "2", "3", "4"}).Draw(t, "cpus"),
 		rapid.IntRange(1, 4).Draw(t, "memory"), rapid.IntRange(1, 90).Draw(t, "minutes"),
 		rapid.IntRange(0, 2).Draw(t, "nice"))
-	for _, word := range []string{"array=0-5", "array=0-9%2", "shared", "exclusive", "held", "nodes=3", "only=n01", "exclude=n00"} {
-		if rapid.IntRange(0, 5).Draw(t, word) == 0 && !(strings.HasPrefix(word, "array") && strings.Contains(b.String(), "array")) {
+	for _, word := range []string{
+		"array=0-5", "array=0-9%2", "shared", "exclusive", "held", "nodes=3", "only=n01", "exclude=n00",
+	} {
+		if rapid.IntRange(0, 5).Draw(t, word) == 0 &&
+			(!strings.HasPrefix(word, "array") || !strings.Contains(b.String(), "array")) {
 			b.WriteString(" " + word)
 		}
 	}
