@@ -68,7 +68,7 @@ func applied(t *testing.T, dsn string) (n int64) {
 	t.Helper()
 	c, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)
-	defer c.Close(context.Background())
+	defer c.Close(context.Background()) //nolint:errcheck // a test's
 	const query = "SELECT count(*) FROM goose_db_version WHERE version_id = 1"
 	require.NoError(t, c.QueryRow(t.Context(), query).Scan(&n))
 	return n

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,8 +27,8 @@ func twoSockets(t *testing.T) string {
 	}
 	write("cpu/online", "0-7")
 	for id := range 8 {
-		write(fmt.Sprintf("cpu/cpu%d/topology/physical_package_id", id), fmt.Sprint(id/2%2))
-		write(fmt.Sprintf("cpu/cpu%d/topology/core_id", id), fmt.Sprint(id%2))
+		write(fmt.Sprintf("cpu/cpu%d/topology/physical_package_id", id), strconv.Itoa(id/2%2))
+		write(fmt.Sprintf("cpu/cpu%d/topology/core_id", id), strconv.Itoa(id%2))
 	}
 	for node, list := range []string{"0-1,4-5", "2-3,6-7"} {
 		write(fmt.Sprintf("node/node%d/cpulist", node), list)
@@ -78,10 +79,22 @@ func TestLimit(t *testing.T) {
 		err             string
 	}{
 		{name: "everything", want: all, ids: []int{0, 1, 2, 3}},
-		{name: "a cap takes whole cores", offer: api.Resources{CPUMillis: 2000}, want: api.Resources{CPUMillis: 2000, MemoryBytes: 8 * gib}, ids: []int{0, 2}},
-		{name: "a cap above the machine adds nothing", offer: api.Resources{CPUMillis: 64_000, MemoryBytes: 64 * gib}, want: all, ids: []int{0, 1, 2, 3}},
-		{name: "the reservation takes the lowest core", reserved: api.Resources{CPUMillis: 2000, MemoryBytes: gib}, want: api.Resources{CPUMillis: 2000, MemoryBytes: 7 * gib}, ids: []int{1, 3}},
-		{name: "half a CPU reserved", reserved: api.Resources{CPUMillis: 500}, want: api.Resources{CPUMillis: 3500, MemoryBytes: 8 * gib}, ids: []int{0, 1, 2, 3}},
+		{
+			name: "a cap takes whole cores", offer: api.Resources{CPUMillis: 2000},
+			want: api.Resources{CPUMillis: 2000, MemoryBytes: 8 * gib}, ids: []int{0, 2},
+		},
+		{
+			name:  "a cap above the machine adds nothing",
+			offer: api.Resources{CPUMillis: 64_000, MemoryBytes: 64 * gib}, want: all, ids: []int{0, 1, 2, 3},
+		},
+		{
+			name: "the reservation takes the lowest core", reserved: api.Resources{CPUMillis: 2000, MemoryBytes: gib},
+			want: api.Resources{CPUMillis: 2000, MemoryBytes: 7 * gib}, ids: []int{1, 3},
+		},
+		{
+			name: "half a CPU reserved", reserved: api.Resources{CPUMillis: 500},
+			want: api.Resources{CPUMillis: 3500, MemoryBytes: 8 * gib}, ids: []int{0, 1, 2, 3},
+		},
 		{name: "nothing left", reserved: api.Resources{CPUMillis: 4000}, err: "reserve less"},
 		{name: "negative cap", offer: api.Resources{MemoryBytes: -1}, err: "negative"},
 	} {

@@ -10,7 +10,8 @@ func Limit(inv api.Inventory, reserved, offer api.Resources) (api.Inventory, err
 	rest := inv.Capacity.Sub(reserved)
 	if reserved.CPUMillis < 0 || reserved.MemoryBytes < 0 || rest.CPUMillis <= 0 || rest.MemoryBytes <= 0 {
 		return inv, api.Errorf(api.CodeInvalid,
-			"the reservation of %d CPU millis and %d bytes leaves nothing of the node's %d CPU millis and %d bytes; reserve less",
+			"the reservation of %d CPU millis and %d bytes leaves nothing of the node's %d CPU millis and %d bytes; "+
+				"reserve less",
 			reserved.CPUMillis, reserved.MemoryBytes, inv.Capacity.CPUMillis, inv.Capacity.MemoryBytes)
 	}
 	if offer.CPUMillis < 0 || offer.MemoryBytes < 0 {

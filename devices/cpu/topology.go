@@ -111,8 +111,8 @@ func numaOfCPU(sys string) map[int]int {
 func readNUMA(sys string, total int64) []api.NUMANode {
 	var out []api.NUMANode
 	for id, dir := range numaDirs(sys) {
-		if bytes := memTotal(filepath.Join(dir, "meminfo")); bytes > 0 {
-			out = append(out, api.NUMANode{ID: id, MemoryBytes: bytes})
+		if size := memTotal(filepath.Join(dir, "meminfo")); size > 0 {
+			out = append(out, api.NUMANode{ID: id, MemoryBytes: size})
 		}
 	}
 	if len(out) == 0 {
