@@ -92,7 +92,7 @@ func parsePasswd(out string) (api.Identity, error) {
 	return api.Identity{User: f[0], UID: int64(uid), GID: int64(gid), Home: f[5], Shell: f[6]}, nil
 }
 
-// parseInitgroups reads "name  gid gid …" and adds the primary group where it is missing.
+// parseInitgroups reads "name", then gids, and adds the primary group where it is missing.
 func parseInitgroups(out string, primary int64) ([]int64, error) {
 	fields := strings.Fields(out)
 	groups := []int64{primary}

@@ -18,6 +18,7 @@ import (
 
 // script writes a getent of the test's own.
 func script(t *testing.T, body string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "getent")
 	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+body), 0o755))
 	return path
@@ -49,8 +50,7 @@ func TestNobodyIsNotFound(t *testing.T) {
 func TestImpossibleNamesNeverReachGetent(t *testing.T) {
 	t.Parallel()
 	l := nss.Lookup{Getent: "/does/not/exist"}
-	for _, name := range []string{"", "-s", "0", "1000", "a:b", "a b", "a/b", "x\n",
-		strings.Repeat("a", 300)} {
+	for _, name := range []string{"", "-s", "0", "1000", "a:b", "a b", "a/b", "x\n", strings.Repeat("a", 300)} {
 		_, err := l.ByName(context.Background(), name)
 		require.Equal(t, api.CodeInvalid, api.CodeOf(err), "%q", name)
 	}
@@ -65,8 +65,7 @@ esac`)}
 	got, err := l.ByName(context.Background(), "ann")
 	require.NoError(t, err)
 	want := api.Identity{
-		User: "ann", UID: 1501, GID: 1600, Groups: []int64{1600, 1700,
-			1800}, Home: "/home/ann", Shell: "/bin/zsh",
+		User: "ann", UID: 1501, GID: 1600, Groups: []int64{1600, 1700, 1800}, Home: "/home/ann", Shell: "/bin/zsh",
 	}
 	require.Equal(t, want, got)
 }

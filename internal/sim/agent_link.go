@@ -16,7 +16,6 @@ const (
 	renewEvery    = time.Duration(stream.RenewSeconds) * time.Second
 )
 
-//nolint:gochecknoglobals // a constant
 var reconnect = backoff.Policy{Min: 100 * time.Millisecond, Max: 15 * time.Second}
 
 // dial looks for a server, now this one and now that.

@@ -27,7 +27,8 @@ func newBench(t *testing.T) *bench {
 	b.job = api.JobRecord{Job: api.Job{
 		ID: 1, Generation: 1, Spec: api.JobSpec{Array: "0-3%2", Roles: []api.Role{{Name: "main", Count: 1}}},
 		Status: api.JobStatus{
-			State: api.JobPending, Waiting: api.Ranges{{From: 0, To: 4}}, Counts: api.JobCounts{Waiting: 4}, SubmittedAt: noon,
+			State: api.JobPending, Waiting: api.Ranges{{From: 0, To: 4}}, Counts: api.JobCounts{Waiting: 4},
+			SubmittedAt: noon,
 		},
 	}}
 	b.JobChanged(api.JobRecord{}, b.job, 0)
@@ -86,7 +87,10 @@ func TestCheckersFind(t *testing.T) {
 			b.bind(p)
 		}},
 		{"own CPUs", func(b *bench) { b.bind(b.pod(0, 1, "0-1")) }},
-		{"a commit of term 2 after one of term 3", func(b *bench) { b.bind(b.pod(0, 1, "0")); b.PodChanged(api.Pod{}, b.pod(1, 1, "1"), 2) }},
+		{
+			"a commit of term 2 after one of term 3",
+			func(b *bench) { b.bind(b.pod(0, 1, "0")); b.PodChanged(api.Pod{}, b.pod(1, 1, "1"), 2) },
+		},
 		{"appears as running", func(b *bench) { p := b.pod(0, 1, "0"); p.State = api.PodRunning; b.bind(p) }},
 		{"steps from completed to failed", func(b *bench) {
 			p := b.move(b.bind(b.pod(0, 1, "0")), ended(api.PodCompleted))
@@ -96,7 +100,10 @@ func TestCheckersFind(t *testing.T) {
 			p := b.move(b.bind(b.pod(0, 1, "0")), ended(api.PodFailed))
 			b.move(p, func(p *api.Pod) { p.Exit = &api.PodExit{Code: 3} })
 		}},
-		{"the placement of pod", func(b *bench) { b.move(b.bind(b.pod(0, 1, "0")), func(p *api.Pod) { p.Node = "n1" }) }},
+		{
+			"the placement of pod",
+			func(b *bench) { b.move(b.bind(b.pod(0, 1, "0")), func(p *api.Pod) { p.Node = "n1" }) },
+		},
 		{"released while it is bound", func(b *bench) { b.move(b.bind(b.pod(0, 1, "0")), released) }},
 		{"changes after its release", func(b *bench) {
 			p := b.move(b.move(b.bind(b.pod(0, 1, "0")), ended(api.PodCompleted)), released)
@@ -129,10 +136,14 @@ func TestCheckersFind(t *testing.T) {
 				b.bind(p)
 			}
 			b.status(3, func(st *api.JobStatus) {
-				st.Waiting, st.Counts, st.State = api.Ranges{{From: 3, To: 4}}, api.JobCounts{Waiting: 1, Live: 3}, api.JobRunning
+				st.Waiting, st.State = api.Ranges{{From: 3, To: 4}}, api.JobRunning
+				st.Counts = api.JobCounts{Waiting: 1, Live: 3}
 			})
 		}},
-		{"wish changes the status", func(b *bench) { b.status(0, func(st *api.JobStatus) { st.Reason = api.ReasonHeld }) }},
+		{
+			"wish changes the status",
+			func(b *bench) { b.status(0, func(st *api.JobStatus) { st.Reason = api.ReasonHeld }) },
+		},
 		{"changes after its end", func(b *bench) {
 			end := func(st *api.JobStatus) {
 				st.State, st.Waiting, st.Counts = api.JobCancelled, nil, api.JobCounts{Cancelled: 4}
@@ -158,10 +169,12 @@ func TestCheckersFind(t *testing.T) {
 			m := b.sim.newNode()
 			other := &process{machine: m, assignment: api.PodAssignment{Key: b.pod(0, 1, "").Key, CPUs: "0"}}
 			m.procs[other.assignment.Key] = other
-			b.processStarts(m, &process{assignment: api.PodAssignment{Key: b.pod(1, 1, "").Key, CPUs: "0-1"}}, resources(2))
+			b.processStarts(m, &process{assignment: api.PodAssignment{Key: b.pod(1, 1, "").Key, CPUs: "0-1"}},
+				resources(2))
 		}},
 		{"runs more than it has", func(b *bench) {
-			b.processStarts(b.sim.newNode(), &process{assignment: api.PodAssignment{Resources: resources(3)}}, resources(2))
+			b.processStarts(b.sim.newNode(), &process{assignment: api.PodAssignment{Resources: resources(3)}},
+				resources(2))
 		}},
 		{"still booked", func(b *bench) { b.bind(b.pod(0, 1, "0")); b.atRest() }},
 		{"servers lead at rest", func(b *bench) { b.atRest() }},

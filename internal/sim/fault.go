@@ -25,7 +25,10 @@ func (s *Sim) startFaults() {
 		{s.plan.ShimLost, s.loseShim},
 		{s.plan.DropFeed, func() { s.note("the feed is dropped"); s.store.DropFeed() }},
 		{s.plan.Drain, func() { m := s.someMachine(); s.users.drain(m.name, !s.users.drained[m.name]) }},
-		{s.plan.Shut, func() { s.users.shut(true); s.after(upTo(s.faults, time.Minute), func() { s.users.shut(false) }) }},
+		{
+			s.plan.Shut,
+			func() { s.users.shut(true); s.after(upTo(s.faults, time.Minute), func() { s.users.shut(false) }) },
+		},
 		{s.plan.Offer, func() { m := s.someMachine(); m.offer(1 + s.faults.IntN(m.cpus)) }},
 	} {
 		if f.mean > 0 {

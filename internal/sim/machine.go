@@ -111,7 +111,7 @@ func (m *machine) offer(cpus int) {
 
 // status is what the kubelet says of the machine.
 func (m *machine) status() api.NodeStatus {
-	var topology []api.CPU
+	topology := make([]api.CPU, 0, m.offered)
 	for i := range m.offered {
 		topology = append(topology, api.CPU{ID: i, Core: i})
 	}

@@ -42,7 +42,8 @@ func drawPlan(r *rand.Rand) Plan {
 		Servers: 1 + r.IntN(3), Nodes: 1 + r.IntN(6), NodeCPUs: 1 + r.IntN(8),
 		FaultTime: time.Duration(6+r.IntN(20)) * time.Minute,
 		JobEvery:  time.Duration(1+r.IntN(20)) * time.Second, JobSeconds: 1 + r.IntN(120),
-		ArrayTasks: 1 + r.IntN(30), Gangs: r.IntN(3) == 0, Dependencies: r.IntN(2) == 0, LongScripts: r.IntN(6) == 0, Wishes: r.IntN(60),
+		ArrayTasks: 1 + r.IntN(30), Gangs: r.IntN(3) == 0, Dependencies: r.IntN(2) == 0,
+		LongScripts: r.IntN(6) == 0, Wishes: r.IntN(60),
 	}
 	p.JobsMax = jobsFor(p)
 	oneOf := 2

@@ -88,13 +88,13 @@ func Run(ctx context.Context, o Options) Result {
 
 func newSim(ctx context.Context, o Options) *Sim {
 	s := &Sim{ctx: ctx, seed: o.Seed, stats: Stats{}}
-	s.trace.init(o.Trace)
+	s.init(o.Trace)
 	s.plan = drawPlan(s.source("plan"))
 	s.faults = s.source("faults")
 	s.checker = newChecker(s)
 	s.store = memstore.New(memstore.Options{ClusterName: "sim", Epoch: "1", Observer: s.checker, Bell: s.ring})
 	s.net = newNetwork(s)
-	s.engine.after1 = s.checker.afterEvent
+	s.after1 = s.checker.afterEvent
 	return s
 }
 
@@ -143,4 +143,4 @@ func (s *Sim) fail(format string, args ...any) {
 }
 
 // note writes a line of the trace.
-func (s *Sim) note(format string, args ...any) { s.trace.add(s.now, fmt.Sprintf(format, args...)) }
+func (s *Sim) note(format string, args ...any) { s.add(s.now, fmt.Sprintf(format, args...)) }

@@ -44,7 +44,7 @@ func TestSim(t *testing.T) {
 	sum := sim.Stats{}
 	t.Cleanup(func() { checkCoverage(t, sum, count) })
 	for seed := first; seed < first+count; seed++ {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			r := sim.Run(t.Context(), sim.Options{Seed: seed, Trace: traceFile(t)})
 			if r.Err != nil {
@@ -105,7 +105,10 @@ func traceFile(t *testing.T) func(string) {
 	f, err := os.Create(path)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.Close()) })
-	return func(line string) { fmt.Fprintln(f, line) }
+	return func(line string) {
+		_, err := fmt.Fprintln(f, line)
+		require.NoError(t, err)
+	}
 }
 
 func TestSimRepeats(t *testing.T) {

@@ -136,7 +136,9 @@ func (u *users) draw() api.JobSubmit {
 		spec.Dependencies, spec.DependencyAny = u.dependencies(), r.IntN(4) == 0
 		spec.KeepOnInvalidDependency = r.IntN(4) == 0
 	}
-	return api.JobSubmit{RequestID: fmt.Sprintf("request-%d", u.seq), Spec: spec, Payload: api.Payload{Script: u.script}}
+	return api.JobSubmit{
+		RequestID: fmt.Sprintf("request-%d", u.seq), Spec: spec, Payload: api.Payload{Script: u.script},
+	}
 }
 
 func (u *users) template() api.PodTemplate {

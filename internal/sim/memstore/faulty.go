@@ -205,7 +205,9 @@ func (f *Faulty) HoldIndices(ctx context.Context, id api.JobID, ordinals api.Ran
 func (f *Faulty) UpdateNodeSpec(
 	ctx context.Context, name string, generation int64, now time.Time, change func(*api.NodeSpec) error,
 ) (api.Node, error) {
-	return call(f, OpWish, func() (api.Node, error) { return f.Store.UpdateNodeSpec(ctx, name, generation, now, change) })
+	return call(f, OpWish, func() (api.Node, error) {
+		return f.Store.UpdateNodeSpec(ctx, name, generation, now, change)
+	})
 }
 
 // GetJob is the store's.

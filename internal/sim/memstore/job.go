@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -111,7 +112,8 @@ func (s *Store) changeJob(id api.JobID, do func(row *jobRow, t *touched) (bool, 
 			return noJob(id)
 		}
 		if have.job.Status.State.Ended() {
-			return api.Errorf(api.CodeEnded, "job %d has ended (%s) and can't be changed any more", id, have.job.Status.State)
+			return api.Errorf(api.CodeEnded, "job %d has ended (%s) and can't be changed any more", id,
+				have.job.Status.State)
 		}
 		row := have.clone()
 		changed, err := do(row, t)
@@ -129,9 +131,7 @@ func (s *Store) changeJob(id api.JobID, do func(row *jobRow, t *touched) (bool, 
 func (r *jobRow) clone() *jobRow {
 	out := *r
 	out.indices = make(map[int64]indexRow, len(r.indices))
-	for ordinal, x := range r.indices {
-		out.indices[ordinal] = x
-	}
+	maps.Copy(out.indices, r.indices)
 	out.dependencies = slices.Clone(r.dependencies)
 	return &out
 }
@@ -240,7 +240,8 @@ func (r *jobRow) eachIndex(ordinals api.Ranges, change func(*indexRow)) error {
 		return fmt.Errorf("read the array of job %d: %w", r.job.ID, err)
 	}
 	if outside := ordinals.Minus(api.Ranges{{From: 0, To: array.Len()}}); len(outside) > 0 {
-		return api.Errorf(api.CodeInvalid, "job %d has %d tasks; there is no task at %s", r.job.ID, array.Len(), outside)
+		return api.Errorf(api.CodeInvalid, "job %d has %d tasks; there is no task at %s", r.job.ID, array.Len(),
+			outside)
 	}
 	ordinals.Each(func(o int64) bool {
 		x, has := r.indices[o]

@@ -19,7 +19,8 @@ func (r *jobRow) record() api.JobRecord {
 		out.Indices = append(out.Indices, x.JobIndex)
 	}
 	for _, d := range r.dependencies {
-		out.Dependencies = append(out.Dependencies, api.DependencyState{Dependency: d.Dependency, Met: d.met, Failed: d.failed})
+		out.Dependencies = append(out.Dependencies,
+			api.DependencyState{Dependency: d.Dependency, Met: d.met, Failed: d.failed})
 	}
 	return out
 }
