@@ -102,8 +102,6 @@ func (a *app) terminal() bool {
 
 func (a *app) now() time.Time { return clock.Real{}.Now() }
 
-func ptr[T any](v T) *T { return &v }
-
 // plural counts: 1 job, 2 jobs.
 func plural(n int64, what string) string {
 	if n == 1 {

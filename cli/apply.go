@@ -162,6 +162,7 @@ func (a *app) change(d document) (func(context.Context) error, error) {
 		}.put(d)
 	case api.KindJob:
 		return a.submission(d)
+	case api.KindPod, api.KindNode, api.KindToken, api.KindSignal: // not a user's to write
 	}
 	return nil, api.Errorf(api.CodeUnsupported,
 		"line %d: %q is no kind that can be applied; account, user, qos, partition and job can",

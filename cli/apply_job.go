@@ -38,8 +38,10 @@ func (a *app) submission(d document) (func(context.Context) error, error) {
 		request.RequestID = requestID()
 	}
 	if d.Payload != nil {
-		request.Payload = api.Payload{Script: []byte(d.Payload.Script), Environment: d.Payload.Environment,
-			LoginEnvironment: d.Payload.LoginEnvironment}
+		request.Payload = api.Payload{
+			Script: []byte(d.Payload.Script), Environment: d.Payload.Environment,
+			LoginEnvironment: d.Payload.LoginEnvironment,
+		}
 	}
 	if len(request.Payload.Environment) == 0 {
 		request.Payload.LoginEnvironment = true

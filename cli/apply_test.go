@@ -53,9 +53,18 @@ func TestWhatIsWrongIsNamedByLineAndField(t *testing.T) {
 		text string
 		says []string
 	}{
-		"amount":           {containerOf("requests: {memory: 16X}"), []string{"line 7", "[0].requests.memory_bytes", "16Gi"}},
-		"cpus":             {containerOf("limits: {cpu_millis: many}"), []string{"line 7", "limits.cpu_millis", "500m"}},
-		"part of milli":    {containerOf("limits: {cpu_millis: 0.5}"), []string{"line 7", "cpu_millis", "whole number"}},
+		"amount": {
+			containerOf("requests: {memory: 16X}"),
+			[]string{"line 7", "[0].requests.memory_bytes", "16Gi"},
+		},
+		"cpus": {
+			containerOf("limits: {cpu_millis: many}"),
+			[]string{"line 7", "limits.cpu_millis", "500m"},
+		},
+		"part of milli": {
+			containerOf("limits: {cpu_millis: 0.5}"),
+			[]string{"line 7", "cpu_millis", "whole number"},
+		},
 		"part of a second": {job + "  time_limit_seconds: 1.5\n", []string{"line 4, spec.time_limit_seconds"}},
 		"unknown field":    {job + "  arrray: 1-3\n", []string{"[4:", "arrray"}},
 		"unknown deep":     {containerOf("requests: {cores: 3}"), []string{"[7:", "cores"}},

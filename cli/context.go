@@ -25,8 +25,10 @@ func (a *app) contextList() *cobra.Command {
 			}
 			return a.print(nonNil(f.Contexts), func() output.Table {
 				t := output.Table{
-					Empty:   "there are no contexts; `cox context set NAME --server https://…` makes one",
-					Columns: []output.Column{{Name: "CURRENT"}, {Name: "CONTEXT"}, {Name: "CLUSTER"}, {Name: "IDENTITY"}},
+					Empty: "there are no contexts; `cox context set NAME --server https://…` makes one",
+					Columns: []output.Column{
+						{Name: "CURRENT"}, {Name: "CONTEXT"}, {Name: "CLUSTER"}, {Name: "IDENTITY"},
+					},
 				}
 				for _, c := range f.Contexts {
 					mark := ""

@@ -57,7 +57,8 @@ func (d *daemonFlags) fill(c *cobra.Command, getenv func(string) string) error {
 		}
 	})
 	for name := range file {
-		return api.Errorf(api.CodeUnknownField, "%s: there is no setting %q; `%s --help` lists them", d.config, name, c.CommandPath())
+		return api.Errorf(api.CodeUnknownField, "%s: there is no setting %q; `%s --help` lists them", d.config, name,
+			c.CommandPath())
 	}
 	return failed
 }

@@ -54,7 +54,8 @@ func newDown(a *app) *cobra.Command {
 }
 
 func (a *app) down(ctx context.Context, d downFlags, dir string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, downMax, api.Errorf(api.CodeUnavailable, "the cluster did not stop within %s", downMax))
+	ctx, cancel := context.WithTimeoutCause(ctx, downMax,
+		api.Errorf(api.CodeUnavailable, "the cluster did not stop within %s", downMax))
 	defer cancel()
 	owner, err := upRunning(dir)
 	if err != nil {
@@ -72,7 +73,7 @@ func (a *app) down(ctx context.Context, d downFlags, dir string) error {
 	err = poll(ctx, func() (bool, error) {
 		file, ok, err := filelock.Try(filepath.Join(dir, upLockName))
 		if ok {
-			file.Close() //nolint:errcheck,gosec // it was only a question
+			file.Close() //nolint:errcheck // it was only a question
 		}
 		return ok, err
 	})
@@ -131,15 +132,12 @@ func (r remains) text(dir, up string) string {
 func upRunning(dir string) (upOwner, error) {
 	owner, err := readUpLock(dir)
 	if err == nil {
-		var ok bool
-		file, free, lockErr := filelock.Try(filepath.Join(dir, upLockName))
-		if ok = free; ok {
-			file.Close() //nolint:errcheck,gosec // it was only a question
-		}
-		if !ok && lockErr == nil {
+		file, free, err := filelock.Try(filepath.Join(dir, upLockName))
+		if free {
+			file.Close() //nolint:errcheck // it was only a question
+		} else if err == nil {
 			return owner, nil
 		}
-		err = lockErr
 	}
 	return upOwner{}, api.Errorf(api.CodeNotFound, "no cox up runs on %s (--data-dir names another directory)", dir)
 }
@@ -159,7 +157,8 @@ func (a *app) emptyCluster(ctx context.Context, owner upOwner, cancelJobs bool) 
 		return nil
 	}
 	if !cancelJobs {
-		return api.Errorf(api.CodeLimit, "still running: %s of %s; wait, or stop with --cancel (cancels them) or --force (they run on)",
+		return api.Errorf(api.CodeLimit,
+			"still running: %s of %s; wait, or stop with --cancel (cancels them) or --force (they run on)",
 			plural(int64(podCount(running)), "pod"), plural(int64(len(running)), "job"))
 	}
 	for id := range running {
@@ -175,7 +174,7 @@ func (a *app) emptyCluster(ctx context.Context, owner upOwner, cancelJobs bool) 
 
 // livePods counts the live pods of each job.
 func livePods(ctx context.Context, cl *client.Client) (map[api.JobID]int, error) {
-	pods, err := cl.AllPods(ctx, client.PodFilter{Live: ptr(true)}, downPodsMax)
+	pods, err := cl.AllPods(ctx, client.PodFilter{Live: new(true)}, downPodsMax)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,8 @@ func (a *app) eventList() *cobra.Command {
 	var f client.EventFilter
 	var kind string
 	c := &cobra.Command{
-		Use: "list [JOB|NAME]", Short: "Show what happened to a job, or with --kind to another object", Args: args(cobra.MaximumNArgs(1)),
+		Use: "list [JOB|NAME]", Short: "Show what happened to a job, or with --kind to another object",
+		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			f.Kind = api.Kind(kind)
 			if len(args) == 1 {
@@ -58,7 +59,8 @@ func (a *app) events(ctx context.Context, f client.EventFilter) error {
 		}}
 		for _, e := range all {
 			t.Rows = append(t.Rows, []string{
-				output.Ago(&e.At, a.now()), eventObject(e), output.OrNone(string(e.Reason)), output.OrNone(e.Actor), e.Message,
+				output.Ago(&e.At, a.now()), eventObject(e), output.OrNone(string(e.Reason)), output.OrNone(e.Actor),
+				e.Message,
 			})
 		}
 		return t

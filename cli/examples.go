@@ -1,7 +1,7 @@
 package cli
 
 // examples are shown in the help of the commands, by their names. A test reads each of them as cox would.
-var examples = map[string]string{
+var examples = map[string]string{ //nolint:gosec,gochecknoglobals // a table without credentials
 	"submit": `  cox submit job.sh                                a script with an #SBATCH or #COX header
   cox submit --array=1-100%8 --mem=4G -t 2:00:00 job.sh
   cox submit --dependency=afterok:42 collect.sh 42

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -93,7 +94,7 @@ func sumUp(job api.Job, pods []api.Pod) accounting {
 		sum.Usage.ElapsedSeconds += u.ElapsedSeconds
 		sum.Usage.PeakMemoryBytes = max(sum.Usage.PeakMemoryBytes, u.PeakMemoryBytes)
 		for _, missing := range u.Missing {
-			if !contains(sum.Usage.Missing, missing) {
+			if !slices.Contains(sum.Usage.Missing, missing) {
 				sum.Usage.Missing = append(sum.Usage.Missing, missing)
 			}
 		}
@@ -138,14 +139,14 @@ func endedCell(job api.Job) string {
 
 // cpuCell and peakCell never show what was not measured as a zero.
 func cpuCell(u api.Usage) string {
-	if contains(u.Missing, "cpu") || contains(u.Missing, "cpu_seconds") {
+	if slices.Contains(u.Missing, "cpu") || slices.Contains(u.Missing, "cpu_seconds") {
 		return "?"
 	}
 	return output.Seconds(u.CPUSeconds)
 }
 
 func peakCell(u api.Usage) string {
-	if contains(u.Missing, "memory") || contains(u.Missing, "peak_memory_bytes") {
+	if slices.Contains(u.Missing, "memory") || slices.Contains(u.Missing, "peak_memory_bytes") {
 		return "?"
 	}
 	return api.FormatBytes(u.PeakMemoryBytes)

@@ -60,7 +60,8 @@ func (a *app) readScript(line header.Line) ([]byte, error) {
 		return nil, api.Errorf(api.CodeInvalid, "read the script: %w", err)
 	}
 	if len(script) > scriptBytesMax {
-		return nil, api.Errorf(api.CodeLimit, "%s is larger than %s, too large for a script", name, api.FormatBytes(scriptBytesMax))
+		return nil, api.Errorf(api.CodeLimit, "%s is larger than %s, too large for a script", name,
+			api.FormatBytes(scriptBytesMax))
 	}
 	return script, nil
 }

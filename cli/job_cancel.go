@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +16,8 @@ func newCancel(a *app) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			chosen := mine || f.user != "" || f.name != "" || f.partition != "" || len(f.states) > 0 || f.account != ""
 			if len(args) == 0 && !chosen {
-				return usagef("name the jobs to cancel, or choose them with --mine, --user, --name, --partition or --state")
+				return usagef("name the jobs to cancel, " +
+					"or choose them with --mine, --user, --name, --partition or --state")
 			}
 			if chosen {
 				found, err := a.chooseJobs(c.Context(), f)
@@ -58,6 +58,6 @@ func (a *app) chooseJobs(ctx context.Context, f jobFlags) ([]string, error) {
 	for i, job := range jobs {
 		ids[i] = job.ID.String()
 	}
-	a.note(fmt.Sprintf("cancels %s", plural(int64(len(ids)), "job")))
+	a.note("cancels " + plural(int64(len(ids)), "job"))
 	return ids, nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -100,7 +101,7 @@ func (a *app) showJob(p output.Printer, d jobDetails, more bool) error {
 	for _, line := range jobLines(d.Job, a.now()) {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1]) //nolint:errcheck // into memory
 	}
-	w.Flush() //nolint:errcheck,gosec // into memory
+	w.Flush() //nolint:errcheck // into memory
 	if _, err := fmt.Fprint(a.Stdout, b.String()); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
@@ -132,7 +133,8 @@ func jobLines(job api.Job, now time.Time) [][2]string {
 		{"Owner", fmt.Sprintf("%s (uid %d)", s.Owner.User, s.Owner.UID)},
 		{"State", stateLine(job)},
 		{"Account", fmt.Sprintf("%s, partition %s, QOS %s", s.Account, s.Partition, s.QOS)},
-		{"Asks for", fmt.Sprintf("%s CPU, %s, %s", api.FormatCPUs(total(job).CPUMillis), memoryCell(job), limitCell(s.TimeLimitSeconds))},
+		{"Asks for", fmt.Sprintf("%s CPU, %s, %s", api.FormatCPUs(total(job).CPUMillis), memoryCell(job),
+			limitCell(s.TimeLimitSeconds))},
 		{"Array", s.Array},
 		{"Tasks", arrayCounts(job)},
 		{"Depends on", dependenciesLine(s)},
@@ -217,5 +219,5 @@ func countLine(n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprint(n)
+	return strconv.FormatInt(n, 10)
 }

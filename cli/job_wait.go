@@ -21,7 +21,8 @@ func newWait(a *app) *cobra.Command {
 	var timeout time.Duration
 	c := &cobra.Command{
 		Use: "wait JOB...", Short: "Wait for jobs to end; exits with their highest exit code",
-		Long: "Wait for jobs or array tasks to end and exit as they did; of several with the highest code.\n\n" + exitTableText(),
+		Long: "Wait for jobs or array tasks to end and exit as they did; of several with the highest code.\n\n" +
+			exitTableText(),
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			refs, err := parseJobRefs(args)
@@ -31,7 +32,8 @@ func newWait(a *app) *cobra.Command {
 			ctx := c.Context()
 			if timeout > 0 {
 				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeoutCause(ctx, timeout, api.Errorf(api.CodeUnavailable, "not ended within %s", timeout))
+				ctx, cancel = context.WithTimeoutCause(ctx, timeout,
+					api.Errorf(api.CodeUnavailable, "not ended within %s", timeout))
 				defer cancel()
 			}
 			return a.waitFor(ctx, refs)
@@ -95,7 +97,7 @@ func (a *app) waitTasks(ctx context.Context, cl *client.Client, ref jobRef) (int
 		if err != nil {
 			return false, err
 		}
-		done := false
+		var done bool
 		code, done, err = tasksDone(ref, job, pods)
 		return done || job.Status.State.Ended(), err
 	})

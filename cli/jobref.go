@@ -18,7 +18,8 @@ func parseJobRef(s string) (jobRef, error) {
 	idText, indices, isTask := strings.Cut(s, "_")
 	id, err := api.ParseJobID(idText)
 	if err != nil {
-		return jobRef{}, api.Errorf(api.CodeInvalidID, "%q names no job; write 42, 42_7 for an array task, or 42_[1-4,7]", s)
+		return jobRef{}, api.Errorf(api.CodeInvalidID,
+			"%q names no job; write 42, 42_7 for an array task, or 42_[1-4,7]", s)
 	}
 	if !isTask {
 		return jobRef{ID: id}, nil

@@ -51,8 +51,10 @@ func newKubelet(a *app) *cobra.Command {
 	f.StringSliceVar(&k.Servers, "server", nil, "the servers' addresses, tried in turn")
 	f.StringVar(&k.JoinToken, "join", "", "a join token, for the first time")
 	f.StringVar(&k.joinFile, "join-file", "", "a file with the join token instead")
-	f.StringVar(&k.StateDir, "state-dir", kubeletStateDir, "where the node's state is kept; all users must be able to pass through it")
-	f.StringVar(&k.ScratchDir, "scratch-dir", "", "where a folder for the temporary folders of pods is made (the state directory)")
+	f.StringVar(&k.StateDir, "state-dir", kubeletStateDir,
+		"where the node's state is kept; all users must be able to pass through it")
+	f.StringVar(&k.ScratchDir, "scratch-dir", "",
+		"where a folder for the temporary folders of pods is made (the state directory)")
 	f.StringVar(&k.CgroupRoot, "cgroup-root", "", "our folder in the cgroup hierarchies (cox)")
 	f.StringVar(&k.Node, "node", "", "the node's name (the host name)")
 	f.StringVar(&k.cpus, "cpus", "", "offer at most so many CPUs")
@@ -76,7 +78,7 @@ func (a *app) kubelet(ctx context.Context, k kubeletFlags) (err error) {
 	if k.Reserved, err = resources(k.reserveCPUs, k.reserveMemory); err != nil {
 		return err
 	}
-	return a.Daemons.Kubelet(ctx, k.KubeletSettings)
+	return a.Kubelet(ctx, k.KubeletSettings)
 }
 
 func (k kubeletFlags) token() (string, error) {

@@ -69,7 +69,7 @@ func printError(out io.Writer, err error) {
 	for _, f := range e.Fields {
 		fmt.Fprintf(&b, "  %s: %s\n", f.Field, f.Message)
 	}
-	io.WriteString(out, b.String()) //nolint:errcheck,gosec // there is nowhere left to say it
+	io.WriteString(out, b.String()) //nolint:errcheck // there is nowhere left to say it
 }
 
 // plugin finds cox-NAME on the PATH for `cox NAME` that cox itself does not know.

@@ -11,7 +11,8 @@ import (
 func (a *app) nodeDrain() *cobra.Command {
 	var reason string
 	c := &cobra.Command{
-		Use: "drain NODE...", Short: "Place nothing new on nodes; what runs there runs on", Args: args(cobra.MinimumNArgs(1)),
+		Use: "drain NODE...", Short: "Place nothing new on nodes; what runs there runs on",
+		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.changeNodes(c.Context(), args, func(s *api.NodeSpec) { s.Unschedulable, s.Reason = true, reason })
 		},

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,7 +24,8 @@ type nodeView struct {
 
 func newNodes(a *app) *cobra.Command {
 	return a.reading(&cobra.Command{
-		Use: "nodes", Short: "Show the nodes: what they have, what is taken, and how they are", Args: args(cobra.NoArgs),
+		Use: "nodes", Short: "Show the nodes: what they have, what is taken, and how they are",
+		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return a.nodes(c.Context()) },
 	})
 }
@@ -45,7 +47,7 @@ func (a *app) nodes(ctx context.Context) error {
 }
 
 func viewNodes(ctx context.Context, cl *client.Client, list []api.Node) ([]nodeView, error) {
-	pods, err := cl.AllPods(ctx, client.PodFilter{Live: ptr(true)}, queuePodsMax)
+	pods, err := cl.AllPods(ctx, client.PodFilter{Live: new(true)}, queuePodsMax)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +85,7 @@ func nodesTable(views []nodeView, now time.Time) output.Table {
 			v.Name, nodeState(v.Node),
 			api.FormatCPUs(v.Allocated.CPUMillis) + "/" + api.FormatCPUs(have.CPUMillis),
 			api.FormatBytes(v.Allocated.MemoryBytes) + "/" + api.FormatBytes(have.MemoryBytes),
-			fmt.Sprint(v.Pods), output.Ago(&v.Status.Since, now), v.Status.Inventory.CgroupMode,
+			strconv.Itoa(v.Pods), output.Ago(&v.Status.Since, now), v.Status.Inventory.CgroupMode,
 			v.Status.Inventory.Kernel, v.Status.KubeletVersion, conditionsCell(v.Node),
 		})
 	}
@@ -111,7 +113,8 @@ func conditionsCell(n api.Node) string {
 func newNode(a *app) *cobra.Command {
 	list := newNodes(a)
 	list.Use = "list"
-	return noun("node", "Nodes: machines with a kubelet", list, a.nodeShow(), a.nodeDrain(), a.nodeResume(), a.nodeDelete())
+	return noun("node", "Nodes: machines with a kubelet",
+		list, a.nodeShow(), a.nodeDrain(), a.nodeResume(), a.nodeDelete())
 }
 
 func (a *app) nodeShow() *cobra.Command {
@@ -162,7 +165,7 @@ func nodeLines(v nodeView, now time.Time) [][2]string {
 		{"Topology", topologyLine(inv)},
 		{"Memory", fmt.Sprintf("%s of %s taken, the machine has %s", api.FormatBytes(v.Allocated.MemoryBytes),
 			api.FormatBytes(inv.Allocatable.MemoryBytes), api.FormatBytes(inv.Capacity.MemoryBytes))},
-		{"Pods", fmt.Sprint(v.Pods)},
+		{"Pods", strconv.Itoa(v.Pods)},
 		{"System", fmt.Sprintf("%s, kernel %s, %s, cgroups %s", inv.OS, inv.Kernel, inv.Architecture, inv.CgroupMode)},
 		{"Kubelet", v.Status.KubeletVersion},
 		{"Joined", timeLine(&v.Status.RegisteredAt, now)},

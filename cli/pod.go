@@ -24,7 +24,7 @@ func (a *app) podList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f.Live = ptr(!ended)
+			f.Live = new(!ended)
 			pods, err := cl.AllPods(c.Context(), f, historyPodsMax)
 			if err != nil {
 				return err

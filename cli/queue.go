@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,27 +119,18 @@ func liveNodes(ctx context.Context, cl *client.Client, user string, jobs []api.J
 	if !running {
 		return nil, nil
 	}
-	pods, err := cl.AllPods(ctx, client.PodFilter{User: user, Live: ptr(true)}, queuePodsMax)
+	pods, err := cl.AllPods(ctx, client.PodFilter{User: user, Live: new(true)}, queuePodsMax)
 	if err != nil {
 		return nil, err
 	}
 	nodes := map[api.JobID][]string{}
 	for _, pod := range pods {
 		list := nodes[pod.Key.Owner]
-		if !contains(list, pod.Node) {
+		if !slices.Contains(list, pod.Node) {
 			nodes[pod.Key.Owner] = append(list, pod.Node)
 		}
 	}
 	return nodes, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 // nodesCell shortens a list of nodes.

@@ -238,7 +238,7 @@ func (r *attached) exit(ctx context.Context, frame api.SessionFrame) error {
 // lost waits for the job's end without its output: the session broke off, could not begin (a
 // program that can't be run has ended by then), or told no exit.
 func (r *attached) lost(ctx context.Context, err error) error {
-	switch api.CodeOf(err) {
+	switch api.CodeOf(err) { //nolint:exhaustive // with any other error the job may run on
 	case api.CodeForbidden, api.CodeUnauthenticated, api.CodeNotFound:
 		return err
 	case api.CodeUnavailable:
@@ -278,7 +278,7 @@ func (r *attached) forwardSignals(ctx context.Context) {
 			return
 		case s := <-r.signals:
 			if s == syscall.SIGINT && r.second() {
-				r.cancel(ctx) //nolint:errcheck,gosec // the job's end comes over the session
+				r.cancel(ctx) //nolint:errcheck // the job's end comes over the session
 				continue
 			}
 			r.send(ctx, api.SessionFrame{Kind: "signal", Signal: osSignalName(s)})
@@ -310,5 +310,5 @@ func (r *attached) forwardStdin(ctx context.Context) {
 
 // send writes a frame; when the session is over, receive has noticed.
 func (r *attached) send(ctx context.Context, frame api.SessionFrame) {
-	r.session.Send(ctx, frame) //nolint:errcheck,gosec // see above
+	r.session.Send(ctx, frame) //nolint:errcheck // see above
 }

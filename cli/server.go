@@ -34,7 +34,8 @@ type serverFlags struct {
 func newServer(a *app) *cobra.Command {
 	var s serverFlags
 	c := &cobra.Command{
-		Use: "server --database DSN", Short: "Run a server: the API, and on one of them the scheduler", Args: args(cobra.NoArgs),
+		Use: "server --database DSN", Short: "Run a server: the API, and on one of them the scheduler",
+		Args: args(cobra.NoArgs),
 		Long: "Run a server. Several may share one PostgreSQL; one of them leads. Each needs the cluster key file\n" +
 			"that the first one makes.\n" +
 			"Each setting can also be COX_NAME in the environment or name in the YAML file of --config.",
@@ -47,7 +48,8 @@ func newServer(a *app) *cobra.Command {
 	}
 	f := c.Flags()
 	s.add(f)
-	f.StringVar(&s.Database, "database", "", "the PostgreSQL to use: postgres://… or key=value pairs; direct, or pooled by session")
+	f.StringVar(&s.Database, "database", "",
+		"the PostgreSQL to use: postgres://… or key=value pairs; direct, or pooled by session")
 	f.StringVar(&s.DataDir, "data-dir", serverDataDir, "where this server keeps its id and the cluster key")
 	f.StringVar(&s.Listen, "listen", serverListen, "the address for HTTPS")
 	f.StringVar(&s.URL, "url", "", "the address that others reach this server at (from --listen)")
@@ -73,5 +75,5 @@ func (a *app) serve(ctx context.Context, s serverFlags) (err error) {
 	if s.Database == "" {
 		return usagef("name the PostgreSQL to use with --database, or start everything on this machine with `cox up`")
 	}
-	return a.Daemons.Server(ctx, s.ServerSettings)
+	return a.Server(ctx, s.ServerSettings)
 }

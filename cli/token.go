@@ -12,7 +12,8 @@ import (
 )
 
 func newToken(a *app) *cobra.Command {
-	return noun("token", "Tokens: for people far away, and for nodes that join", a.tokenCreate(), a.tokenList(), a.tokenRevoke())
+	return noun("token", "Tokens: for people far away, and for nodes that join",
+		a.tokenCreate(), a.tokenList(), a.tokenRevoke())
 }
 
 func (a *app) tokenCreate() *cobra.Command {
@@ -99,13 +100,20 @@ func (a *app) tokenList() *cobra.Command {
 			}
 			return a.print(nonNil(list), func() output.Table {
 				t := output.Table{Empty: "there are no tokens", Columns: []output.Column{
-					{Name: "TOKEN"}, {Name: "USE"}, {Name: "USER"}, {Name: "MADE"}, {Name: "EXPIRES"}, {Name: "USED"},
-					{Name: "REVOKED"}, {Name: "COMMENT", Shrink: true},
+					{Name: "TOKEN"},
+					{Name: "USE"},
+					{Name: "USER"},
+					{Name: "MADE"},
+					{Name: "EXPIRES"},
+					{Name: "USED"},
+					{Name: "REVOKED"},
+					{Name: "COMMENT", Shrink: true},
 				}}
 				now := a.now()
 				for _, x := range list {
 					t.Rows = append(t.Rows, []string{
-						x.ID, x.Use, output.OrNone(x.User), output.Ago(&x.CreatedAt, now), output.Ago(&x.ExpiresAt, now),
+						x.ID, x.Use, output.OrNone(x.User),
+						output.Ago(&x.CreatedAt, now), output.Ago(&x.ExpiresAt, now),
 						output.Ago(x.UsedAt, now), output.Ago(x.RevokedAt, now), output.OrNone(x.Comment),
 					})
 				}

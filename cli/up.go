@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -54,7 +55,8 @@ func newUp(a *app) *cobra.Command {
 		Use: "up", Short: "Start a cluster on this machine: PostgreSQL, server and node", Args: args(cobra.NoArgs),
 		Long: "Start a whole cluster on this machine, from the same programs as a large one: a private PostgreSQL,\n" +
 			"`cox server` and `cox kubelet`. It runs until Ctrl-C or `cox down`; jobs that run are kept, and the\n" +
-			"next `cox up` finds them. Without root it works for you alone, and says which limits can't be enforced.\n" +
+			"next `cox up` finds them. Without root it works for you alone, and says which limits can't be " +
+			"enforced.\n" +
 			"Each setting can also be COX_NAME in the environment or name in the YAML file of --config.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := u.fill(c, a.Getenv); err != nil {
@@ -76,9 +78,12 @@ func newUp(a *app) *cobra.Command {
 	u.add(f)
 	u.addCluster(f)
 	f.BoolVarP(&u.detach, "detach", "d", false, "return once the cluster is ready; it goes on in the background")
-	f.StringVar(&u.DataDir, "data-dir", "", "where everything is kept ("+serverDataDir+", without root ~/.local/state/cox)")
-	f.StringVar(&u.Socket, "socket", "", "the Unix socket for users (in the data directory; of root's own cluster "+config.SystemSocket+")")
-	f.StringVar(&u.Listen, "listen", serverListen, "the address for HTTPS; if the default is in use, another port is taken")
+	f.StringVar(&u.DataDir, "data-dir", "",
+		"where everything is kept ("+serverDataDir+", without root ~/.local/state/cox)")
+	f.StringVar(&u.Socket, "socket", "",
+		"the Unix socket for users (in the data directory; of root's own cluster "+config.SystemSocket+")")
+	f.StringVar(&u.Listen, "listen", serverListen,
+		"the address for HTTPS; if the default is in use, another port is taken")
 	f.StringVar(&u.node, "node", "", "the node's name (the host name)")
 	f.StringVar(&u.cpus, "cpus", "", "offer at most so many CPUs")
 	f.StringVar(&u.memory, "memory", "", "offer at most so much memory (16G)")
@@ -150,8 +155,9 @@ func (a *app) up(ctx context.Context, u upFlags) (err error) {
 	}
 	defer unlock()
 	c := &cluster{app: a, flags: u, log: log}
-	defer c.stop()
-	readyCtx, cancel := context.WithTimeoutCause(ctx, upReadyMax, api.Errorf(api.CodeUnavailable, "not ready within %s", upReadyMax))
+	defer c.stop(context.WithoutCancel(ctx))
+	readyCtx, cancel := context.WithTimeoutCause(ctx, upReadyMax,
+		api.Errorf(api.CodeUnavailable, "not ready within %s", upReadyMax))
 	defer cancel()
 	if err := c.start(readyCtx); err != nil {
 		return err
@@ -180,13 +186,15 @@ func (c *cluster) prepare(context.Context) error {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	c.self = self
-	c.client, err = client.New(client.Options{Server: "unix://" + c.flags.Socket, RetryFor: -1, UserAgent: "cox-up/" + Version})
+	c.client, err = client.New(client.Options{
+		Server: "unix://" + c.flags.Socket, RetryFor: -1, UserAgent: "cox-up/" + Version,
+	})
 	return err
 }
 
 // stop ends the parts, the last first, and takes the sockets away.
-func (c *cluster) stop() {
-	ctx, cancel := context.WithCancel(context.Background())
+func (c *cluster) stop(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	signals := takeSignals()
 	go func() {
@@ -196,23 +204,25 @@ func (c *cluster) stop() {
 		case <-ctx.Done():
 		}
 	}()
-	for i := len(c.children) - 1; i >= 0; i-- {
-		c.children[i].Stop(ctx)
+	for _, child := range slices.Backward(c.children) {
+		child.Stop(ctx)
 	}
 	if c.unix != nil {
-		c.unix.Close() //nolint:errcheck,gosec // it is removed with it
+		c.unix.Close() //nolint:errcheck // it is removed with it
 	}
 	if c.tls != nil {
-		c.tls.Close() //nolint:errcheck,gosec // nothing waits for it
+		c.tls.Close() //nolint:errcheck // nothing waits for it
 	}
 }
 
 func jittered(p backoff.Policy) *backoff.Backoff {
-	return backoff.New(p, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))) //nolint:gosec // only jitter
+	return backoff.New(p, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 }
 
 // supervise starts a part and keeps it running.
-func (c *cluster) supervise(name string, stopSignal syscall.Signal, stopMax time.Duration, command func() *exec.Cmd) (*supervise.Child, error) {
+func (c *cluster) supervise(
+	name string, stopSignal syscall.Signal, stopMax time.Duration, command func() *exec.Cmd,
+) (*supervise.Child, error) {
 	child, err := supervise.Start(supervise.Config{
 		Name: name, Command: command, StopSignal: stopSignal, StopMax: stopMax,
 		LogPath: filepath.Join(c.flags.DataDir, "log", name+".log"),
@@ -238,7 +248,7 @@ func (c *cluster) startDatabase(ctx context.Context) error {
 		return err
 	}
 	if left {
-		c.log.Info("stopped a database that was left running")
+		c.log.InfoContext(ctx, "stopped a database that was left running")
 	}
 	child, err := c.supervise("postgres", syscall.SIGINT, databaseStopMax, c.database.Command)
 	if err != nil {
@@ -276,7 +286,8 @@ func (c *cluster) startServer(ctx context.Context) error {
 	}
 	args := []string{
 		"server", "--database", c.database.DSN(), "--data-dir", c.flags.DataDir, "--listen", c.tls.Addr().String(),
-		"--socket", c.flags.Socket, "--name", c.flags.Name, "--log-format", c.flags.logFormat, "--log-level", c.flags.logLevel,
+		"--socket", c.flags.Socket, "--name", c.flags.Name,
+		"--log-format", c.flags.logFormat, "--log-level", c.flags.logLevel,
 	}
 	if c.flags.AllowRootJobs {
 		args = append(args, "--allow-root-jobs")
@@ -297,7 +308,9 @@ func (c *cluster) startServer(ctx context.Context) error {
 }
 
 // until waits for a part to be ready; it fails when the part fails again and again.
-func (c *cluster) until(ctx context.Context, what string, child *supervise.Child, ready func(context.Context) bool) error {
+func (c *cluster) until(
+	ctx context.Context, what string, child *supervise.Child, ready func(context.Context) bool,
+) error {
 	ticker := time.NewTicker(upPoll)
 	defer ticker.Stop()
 	for {

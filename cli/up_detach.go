@@ -29,8 +29,8 @@ func notifyParent(getenv func(string) string, text string) {
 		return
 	}
 	pipe := os.NewFile(uintptr(fd), "notify")
-	io.WriteString(pipe, text) //nolint:errcheck,gosec // a parent that is gone needs no text
-	pipe.Close()               //nolint:errcheck,gosec // likewise
+	io.WriteString(pipe, text) //nolint:errcheck // a parent that is gone needs no text
+	pipe.Close()               //nolint:errcheck // likewise
 }
 
 // keepNotify keeps the descriptor from the parts that are started: the parent waits for its end.
@@ -96,11 +96,11 @@ func startDetached(ctx context.Context, log *os.File) (string, *exec.Cmd, error)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", notifyVariable, notifyFD))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
-	write.Close() //nolint:errcheck,gosec // the child has its own
+	write.Close() //nolint:errcheck // the child has its own
 	if err != nil {
 		return "", nil, fmt.Errorf("start in the background: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { cmd.Process.Signal(syscall.SIGTERM) }) //nolint:errcheck,gosec // it may have ended
+	stop := context.AfterFunc(ctx, func() { cmd.Process.Signal(syscall.SIGTERM) }) //nolint:errcheck // may have ended
 	defer stop()
 	text, err := io.ReadAll(ready)
 	if err != nil {
@@ -123,7 +123,7 @@ func withoutDetach(args []string) []string {
 // detachFailed repeats what the child wrote before it ended.
 func (a *app) detachFailed(err error, log *os.File, from int64) error {
 	if _, seek := log.Seek(from, io.SeekStart); seek == nil {
-		io.Copy(a.Stderr, log) //nolint:errcheck,gosec // the exit code says it too
+		io.Copy(a.Stderr, log) //nolint:errcheck // the exit code says it too
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() > 0 {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,7 +39,7 @@ func (c *cluster) startKubelet(ctx context.Context) error {
 		// Each start of a kubelet that has not joined needs a token of its own.
 		if _, err := os.Stat(filepath.Join(c.kubeletDir(), kubeletCredentials)); err != nil {
 			if err := c.writeJoinToken(ctx); err != nil {
-				c.log.Error("make a join token", slog.Any("error", err))
+				c.log.ErrorContext(ctx, "make a join token", slog.Any("error", err))
 			}
 			cmd.Args = append(cmd.Args, "--join-file", c.joinFile())
 		}
@@ -56,7 +57,8 @@ func (c *cluster) kubeletArgs() ([]string, error) {
 	}
 	args := []string{
 		"kubelet", "--server", "https://" + net.JoinHostPort("127.0.0.1", port), "--state-dir", c.kubeletDir(),
-		"--cgroup-root", cgroupRoot(c.flags.DataDir), "--log-format", c.flags.logFormat, "--log-level", c.flags.logLevel,
+		"--cgroup-root", cgroupRoot(c.flags.DataDir),
+		"--log-format", c.flags.logFormat, "--log-level", c.flags.logLevel,
 	}
 	for flag, value := range map[string]string{
 		"--node": c.flags.node, "--cpus": c.flags.cpus, "--memory": c.flags.memory,
@@ -75,7 +77,7 @@ func (c *cluster) uidFloor() []string {
 	case c.flags.AllowRootJobs:
 		return []string{"--uid-floor", "-1"}
 	case os.Getuid() != 0:
-		return []string{"--uid-floor", fmt.Sprint(os.Getuid())}
+		return []string{"--uid-floor", strconv.Itoa(os.Getuid())}
 	}
 	return nil
 }
@@ -116,8 +118,8 @@ func (c *cluster) waitNode(ctx context.Context) error {
 		node, err := c.client.Node(ctx, name)
 		return err == nil && node.Status.State == api.NodeReady
 	})
-	c.log.Debug("node is ready", slog.Duration("after", time.Since(since)))
-	os.Remove(c.joinFile()) //nolint:errcheck,gosec // used up, if it is there at all
+	c.log.DebugContext(ctx, "node is ready", slog.Duration("after", time.Since(since)))
+	os.Remove(c.joinFile()) //nolint:errcheck // used up, if it is there at all
 	return err
 }
 

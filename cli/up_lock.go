@@ -51,17 +51,18 @@ func lockUp(u upFlags) (unlock func(), err error) {
 	}
 	if !ok {
 		owner, _ := readUpLock(u.DataDir) // without it the message is shorter
-		return nil, api.Errorf(api.CodeExists, "cox up runs already on %s (process %d); `cox down` stops it", u.DataDir, owner.PID)
+		return nil, api.Errorf(api.CodeExists, "cox up runs already on %s (process %d); `cox down` stops it",
+			u.DataDir, owner.PID)
 	}
 	text := fmt.Sprintf("%d\n%s\n", os.Getpid(), u.Socket)
-	if err := file.Truncate(0); err == nil {
+	if err = file.Truncate(0); err == nil {
 		_, err = file.WriteAt([]byte(text), 0)
 	}
 	if err != nil {
-		file.Close() //nolint:errcheck,gosec // the other error matters
+		file.Close() //nolint:errcheck // the other error matters
 		return nil, fmt.Errorf("write the lock: %w", err)
 	}
-	return func() { file.Close() }, nil //nolint:errcheck,gosec // it goes with the process
+	return func() { file.Close() }, nil //nolint:errcheck // it goes with the process
 }
 
 // upOwner is who holds the lock.

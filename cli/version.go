@@ -10,8 +10,8 @@ import (
 
 // Version and Commit are set when the program is linked (-X).
 var (
-	Version = "0.0.0-dev"
-	Commit  = ""
+	Version = "0.0.0-dev" //nolint:gochecknoglobals // the linker sets it
+	Commit  = ""          //nolint:gochecknoglobals // the linker sets it
 )
 
 type versionInfo struct {

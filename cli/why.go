@@ -14,7 +14,8 @@ import (
 
 func newWhy(a *app) *cobra.Command {
 	return a.reading(&cobra.Command{
-		Use: "why JOB...", Short: "Explain why a job waits, or why it ended as it did", Args: args(cobra.MinimumNArgs(1)),
+		Use: "why JOB...", Short: "Explain why a job waits, or why it ended as it did",
+		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error { return a.why(c, args) },
 	})
 }

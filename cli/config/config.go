@@ -80,7 +80,7 @@ func Load(path string) (File, error) {
 }
 
 // Save writes the file for its owner alone: it holds tokens.
-func (f File) Save(path string) error {
+func (f *File) Save(path string) error {
 	text, err := yaml.Marshal(f)
 	if err != nil {
 		return fmt.Errorf("encode configuration: %w", err)

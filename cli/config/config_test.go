@@ -1,8 +1,10 @@
 package config_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,12 +46,7 @@ func choice(t *testing.T, file string, env map[string]string, sockets ...string)
 		return env[name]
 	}
 	exists := func(p string) bool {
-		for _, s := range sockets {
-			if s == p {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(sockets, p)
 	}
 	return config.Choice{Getenv: getenv, Exists: exists}
 }
@@ -60,9 +57,7 @@ func TestResolve(t *testing.T) {
 	home := map[string]string{"HOME": "/home/alice"}
 	with := func(more map[string]string) map[string]string {
 		env := map[string]string{"HOME": "/home/alice"}
-		for k, v := range more {
-			env[k] = v
-		}
+		maps.Copy(env, more)
 		return env
 	}
 	for name, c := range map[string]struct {
@@ -74,21 +69,41 @@ func TestResolve(t *testing.T) {
 		token           string
 		code            api.Code
 	}{
-		"nothing":             {env: home, code: api.CodeUnavailable},
-		"own cluster first":   {env: home, sockets: []string{own, system}, want: "unix://" + own},
-		"the machine's":       {env: home, sockets: []string{system}, want: "unix://" + system},
-		"socket by variable":  {env: with(map[string]string{"COX_SOCKET": "/tmp/s"}), sockets: []string{own}, want: "unix:///tmp/s"},
-		"current context":     {file: twoClusters, env: home, sockets: []string{own}, want: "https://login.example:7443", token: "cox_1_secret"},
-		"variable beats file": {file: twoClusters, env: with(map[string]string{"COX_CONTEXT": "lab"}), want: "unix:///run/cox/cox.sock"},
-		"flag beats variable": {file: twoClusters, env: with(map[string]string{"COX_CONTEXT": "lab"}), context: "home", want: "https://login.example:7443", token: "cox_1_secret"},
-		"server by variable":  {file: twoClusters, env: with(map[string]string{"COX_SERVER": "https://x:1", "COX_TOKEN": "t"}), want: "https://x:1", token: "t"},
-		"path as server":      {env: home, server: "/tmp/cox.sock", want: "unix:///tmp/cox.sock"},
-		"context beats server variable": {file: twoClusters, env: with(map[string]string{"COX_SERVER": "https://x:1"}), context: "lab",
-			want: "unix:///run/cox/cox.sock"},
-		"token by variable": {file: twoClusters, env: with(map[string]string{"COX_TOKEN": "other"}), want: "https://login.example:7443", token: "other"},
-		"unknown context":   {file: twoClusters, env: home, context: "nowhere", code: api.CodeNotFound},
-		"unknown cluster":   {file: twoClusters, env: home, context: "broken", code: api.CodeInvalid},
-		"unknown field":     {file: "curent: home\n", env: home, code: api.CodeInvalid},
+		"nothing":           {env: home, code: api.CodeUnavailable},
+		"own cluster first": {env: home, sockets: []string{own, system}, want: "unix://" + own},
+		"the machine's":     {env: home, sockets: []string{system}, want: "unix://" + system},
+		"socket by variable": {
+			env: with(map[string]string{"COX_SOCKET": "/tmp/s"}), sockets: []string{own},
+			want: "unix:///tmp/s",
+		},
+		"current context": {
+			file: twoClusters, env: home, sockets: []string{own},
+			want: "https://login.example:7443", token: "cox_1_secret",
+		},
+		"variable beats file": {
+			file: twoClusters, env: with(map[string]string{"COX_CONTEXT": "lab"}),
+			want: "unix:///run/cox/cox.sock",
+		},
+		"flag beats variable": {
+			file: twoClusters, env: with(map[string]string{"COX_CONTEXT": "lab"}),
+			context: "home", want: "https://login.example:7443", token: "cox_1_secret",
+		},
+		"server by variable": {
+			file: twoClusters, env: with(map[string]string{"COX_SERVER": "https://x:1", "COX_TOKEN": "t"}),
+			want: "https://x:1", token: "t",
+		},
+		"path as server": {env: home, server: "/tmp/cox.sock", want: "unix:///tmp/cox.sock"},
+		"context beats server variable": {
+			file: twoClusters, env: with(map[string]string{"COX_SERVER": "https://x:1"}), context: "lab",
+			want: "unix:///run/cox/cox.sock",
+		},
+		"token by variable": {
+			file: twoClusters, env: with(map[string]string{"COX_TOKEN": "other"}),
+			want: "https://login.example:7443", token: "other",
+		},
+		"unknown context": {file: twoClusters, env: home, context: "nowhere", code: api.CodeNotFound},
+		"unknown cluster": {file: twoClusters, env: home, context: "broken", code: api.CodeInvalid},
+		"unknown field":   {file: "curent: home\n", env: home, code: api.CodeInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -63,7 +63,10 @@ func first(list ...string) string {
 
 // named is a target by address alone; COX_CA names a file with the authority.
 func (c Choice) named(server string) (Target, error) {
-	t := Target{Server: server, Token: c.Getenv("COX_TOKEN"), CAHash: c.Getenv("COX_CA_HASH"), From: "the given address"}
+	t := Target{
+		Server: server, Token: c.Getenv("COX_TOKEN"), CAHash: c.Getenv("COX_CA_HASH"),
+		From: "the given address",
+	}
 	if strings.HasPrefix(server, "/") {
 		t.Server = "unix://" + server
 	}
@@ -77,18 +80,20 @@ func (c Choice) named(server string) (Target, error) {
 	return t, nil
 }
 
-func (f File) target(name, token string) (Target, error) {
+func (f *File) target(name, token string) (Target, error) {
 	ctx, ok := find(f.Contexts, func(x Context) bool { return x.Name == name })
 	if !ok {
 		return Target{}, api.Errorf(api.CodeNotFound, "there is no context %q; `cox context list` shows them", name)
 	}
 	cluster, ok := find(f.Clusters, func(x Cluster) bool { return x.Name == ctx.Cluster })
 	if !ok {
-		return Target{}, api.Errorf(api.CodeInvalid, "context %q names the cluster %q, which is not in the file", name, ctx.Cluster)
+		return Target{}, api.Errorf(api.CodeInvalid, "context %q names the cluster %q, which is not in the file",
+			name, ctx.Cluster)
 	}
 	identity, ok := find(f.Identities, func(x Identity) bool { return x.Name == ctx.Identity })
 	if !ok && ctx.Identity != "" {
-		return Target{}, api.Errorf(api.CodeInvalid, "context %q names the identity %q, which is not in the file", name, ctx.Identity)
+		return Target{}, api.Errorf(api.CodeInvalid, "context %q names the identity %q, which is not in the file",
+			name, ctx.Identity)
 	}
 	return Target{
 		Server: cluster.Server, CAPEM: []byte(cluster.CA), CAHash: cluster.CAHash,
@@ -106,7 +111,8 @@ func (c Choice) local() (Target, error) {
 		}
 	}
 	return Target{}, api.Errorf(api.CodeUnavailable,
-		"no cluster found: start one on this machine with `cox up`, or name one with `cox context set NAME --server https://…`")
+		"no cluster found: start one on this machine with `cox up`, "+
+			"or name one with `cox context set NAME --server https://…`")
 }
 
 // StateDir is the data directory of a user's own `cox up`.

@@ -20,6 +20,6 @@ func main() {
 func rename() {
 	names, _ := filepath.Glob("/proc/self/task/*/comm") // the pattern is good
 	for _, name := range names {
-		os.WriteFile(name, []byte("cox"), 0) //nolint:errcheck,gosec // a thread may have ended; only a name
+		os.WriteFile(name, []byte("cox"), 0) //nolint:errcheck // a thread may have ended; only a name
 	}
 }

@@ -31,7 +31,8 @@ func lockServer(dir string) (*os.File, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, api.Errorf(api.CodeExists, "another server uses the data directory %s; give this one its own with --data-dir", dir)
+		return nil, api.Errorf(api.CodeExists,
+			"another server uses the data directory %s; give this one its own with --data-dir", dir)
 	}
 	return file, nil
 }

@@ -43,6 +43,7 @@ func loopMeasures(leading func() bool, read func() loop.Metrics) []apiserver.Mea
 		counter("loads_total", "Loads of the whole world from the database.",
 			func(m loop.Metrics) float64 { return float64(m.Loads) }),
 		gauge("waiting", "Waiting instances of open jobs.", func(m loop.Metrics) float64 { return float64(m.Waiting) }),
-		gauge("live", "Instances of open jobs that have a pod.", func(m loop.Metrics) float64 { return float64(m.Live) }),
+		gauge("live", "Instances of open jobs that have a pod.",
+			func(m loop.Metrics) float64 { return float64(m.Live) }),
 	}
 }

@@ -60,7 +60,7 @@ func serve(ctx context.Context, s cli.ServerSettings) error {
 	if err != nil {
 		return err
 	}
-	parts, err := assemble(ctx, s, sockets[listen.NameTLS].Addr())
+	parts, err := assemble(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -88,13 +88,15 @@ func listeners(s cli.ServerSettings) (map[string]net.Listener, error) {
 }
 
 // assemble connects to the database, brings it up to date and joins the parts.
-func assemble(ctx context.Context, s cli.ServerSettings, address net.Addr) (serverParts, error) {
+func assemble(ctx context.Context, s cli.ServerSettings) (serverParts, error) {
 	var p serverParts
 	id, err := serverID(s.DataDir)
 	if err != nil {
 		return p, err
 	}
-	p.store, err = store.Open(ctx, store.Options{DSN: s.Database, MaxConns: s.Connections, Logger: s.Log, Clock: clock.Real{}})
+	p.store, err = store.Open(ctx, store.Options{
+		DSN: s.Database, MaxConns: s.Connections, Logger: s.Log, Clock: clock.Real{},
+	})
 	if err != nil {
 		return p, err
 	}
@@ -102,14 +104,14 @@ func assemble(ctx context.Context, s cli.ServerSettings, address net.Addr) (serv
 		p.store.Close()
 		return p, err
 	}
-	if err := p.join(ctx, s, id, address); err != nil {
+	if err := p.join(ctx, s, id); err != nil {
 		p.store.Close()
 		return p, err
 	}
 	return p, nil
 }
 
-func (p *serverParts) join(ctx context.Context, s cli.ServerSettings, id string, address net.Addr) error {
+func (p *serverParts) join(ctx context.Context, s cli.ServerSettings, id string) error {
 	meta, err := p.store.Meta(ctx)
 	if err != nil {
 		return err
@@ -141,7 +143,7 @@ func (p *serverParts) join(ctx context.Context, s cli.ServerSettings, id string,
 		return err
 	}
 	leading := func() bool { _, ok := p.loop.Leading(); return ok }
-	p.api, err = apiserver.New(apiserver.Options{
+	p.api, err = apiserver.New(apiserver.Options{ //nolint:contextcheck // each request brings its own
 		Store: p.store, Explainer: p.loop, Feasibility: p.loop, Authority: ca, Clock: clock.Real{}, Logger: s.Log,
 		ClusterName: meta.ClusterName, ServerID: id, URL: s.URL, Version: cli.Version, AllowRootJobs: s.AllowRootJobs,
 		Leading: leading, Measures: loopMeasures(leading, p.loop.Metrics),
@@ -193,10 +195,10 @@ func serverID(dir string) (string, error) {
 func randomHex() string {
 	const idBytes = 8
 	b := make([]byte, idBytes)
-	rand.Read(b) //nolint:errcheck,gosec // it never fails
+	rand.Read(b)
 	return hex.EncodeToString(b)
 }
 
 func randomSource() *mathrand.Rand {
-	return mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64())) //nolint:gosec // jitter
+	return mathrand.New(mathrand.NewPCG(mathrand.Uint64(), mathrand.Uint64()))
 }

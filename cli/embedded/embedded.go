@@ -63,8 +63,8 @@ func execute(program fs.File, create func() (int, error)) error {
 		return err
 	}
 	file := os.NewFile(uintptr(fd), "coxd")
-	defer file.Close() //nolint:errcheck // a copy of what is embedded
-	if _, err := program.(io.Seeker).Seek(0, io.SeekStart); err != nil {
+	defer file.Close()                                                   //nolint:errcheck // a copy of what is embedded
+	if _, err := program.(io.Seeker).Seek(0, io.SeekStart); err != nil { //nolint:forcetypeassert // as embed says
 		return err
 	}
 	if _, err := io.Copy(file, program); err != nil {

@@ -19,7 +19,7 @@ func Try(path string) (file *os.File, ok bool, err error) {
 	if err == nil {
 		return file, true, nil
 	}
-	file.Close() //nolint:errcheck,gosec // only opened
+	file.Close() //nolint:errcheck // only opened
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, false, nil
 	}

@@ -19,6 +19,7 @@ func asPairs(settings []Setting) (out []string) {
 }
 
 func TestReadArgs(t *testing.T) {
+	t.Parallel()
 	foreign := map[string]Arg{"context": ArgRequired, "debug": ArgNone}
 	for _, c := range []struct {
 		name       string
@@ -26,16 +27,14 @@ func TestReadArgs(t *testing.T) {
 		want, rest []string
 	}{
 		{"equals", []string{"--time=10", "job.sh"}, []string{"time=10"}, []string{"job.sh"}},
-		{"next word", []string{"--time", "10", "job.sh", "-x"}, []string{"time=10"}, []string{"job.sh",
-			"-x"}},
+		{"next word", []string{"--time", "10", "job.sh", "-x"}, []string{"time=10"}, []string{"job.sh", "-x"}},
 		{"value like an option", []string{"-t", "-1"}, []string{"time=-1"}, []string{}},
 		{"letters", []string{"-c4", "-n", "2"}, []string{"cpus-per-task=4", "ntasks=2"}, []string{}},
 		{"bundle", []string{"-HQvc4"}, []string{"hold", "quiet", "verbose", "cpus-per-task=4"}, []string{}},
 		{"letter with equals", []string{"-J=x"}, []string{"job-name==x"}, []string{}},
 		{"optional", []string{"--nice", "5"}, []string{"nice"}, []string{"5"}},
 		{"optional with value", []string{"--nice=5", "-kH"}, []string{"nice=5", "no-kill=H"}, []string{}},
-		{"shortened", []string{"--part=x", "--mem-per-c=1G"}, []string{"partition=x", "mem-per-cpu=1G"},
-			[]string{}},
+		{"shortened", []string{"--part=x", "--mem-per-c=1G"}, []string{"partition=x", "mem-per-cpu=1G"}, []string{}},
 		{"exact beats longer", []string{"--mem=1", "--time=1"}, []string{"mem=1", "time=1"}, []string{}},
 		{"alias", []string{"--tasks-per-node=2"}, []string{"ntasks-per-node=2"}, []string{}},
 		{"foreign", []string{"--context", "lab", "--debug", "-H", "a"}, []string{"hold"}, []string{"a"}},
@@ -44,6 +43,7 @@ func TestReadArgs(t *testing.T) {
 		{"equals in value", []string{"--export=A=1"}, []string{"export=A=1"}, []string{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			line, err := ReadArgs(c.args, foreign)
 			require.NoError(t, err)
 			require.Equal(t, c.want, asPairs(line.Settings))
@@ -59,6 +59,7 @@ func TestReadArgs(t *testing.T) {
 }
 
 func TestReadArgsErrors(t *testing.T) {
+	t.Parallel()
 	for arg, want := range map[string]string{
 		"--tiem=3":  "--tiem is unknown; the nearest known option is --time",
 		"--m=3":     "--m is ambiguous: --mail-type, --mail-user, --mcs-label, --mem",
@@ -80,6 +81,7 @@ func TestReadArgsErrors(t *testing.T) {
 }
 
 func TestSplitWords(t *testing.T) {
+	t.Parallel()
 	for line, want := range map[string][]string{
 		" --a  --b\t--c ":        {"--a", "--b", "--c"},
 		` --n="a b" 'c d'`:       {"--n=a b", "c d"},

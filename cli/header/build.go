@@ -27,7 +27,7 @@ type Context struct {
 
 // Build makes the request. What the options leave open stays zero for the server to fill: CPUs,
 // memory, time, grace, account, partition and QOS. The notes are sentences for the user.
-func (o Options) Build(c Context) (api.JobSubmit, []string, error) {
+func (o *Options) Build(c Context) (api.JobSubmit, []string, error) {
 	notes := slices.Clone(o.Notes)
 	begin, err := o.beginAt(c.Now)
 	if err != nil {
@@ -50,7 +50,7 @@ func (o Options) Build(c Context) (api.JobSubmit, []string, error) {
 	return api.JobSubmit{Spec: spec, Payload: payload}, notes, nil
 }
 
-func (o Options) spec(c Context) api.JobSpec {
+func (o *Options) spec(c Context) api.JobSpec {
 	s := api.JobSpec{
 		Name: o.JobName, Account: o.Account, Partition: o.Partition, QOS: o.QOS,
 		Nice: o.Nice, Array: o.Array,
@@ -70,14 +70,14 @@ func (o Options) spec(c Context) api.JobSpec {
 	return s
 }
 
-func (o Options) mail() *api.Mail {
+func (o *Options) mail() *api.Mail {
 	if len(o.MailEvents) == 0 {
 		return nil
 	}
 	return &api.Mail{Events: o.MailEvents, User: o.MailUser}
 }
 
-func (o Options) beginAt(now time.Time) (*time.Time, error) {
+func (o *Options) beginAt(now time.Time) (*time.Time, error) {
 	if o.Begin == "" {
 		return nil, nil
 	}
@@ -88,7 +88,7 @@ func (o Options) beginAt(now time.Time) (*time.Time, error) {
 	return &at, nil
 }
 
-func (o Options) container(c Context, size size) api.Container {
+func (o *Options) container(c Context, size size) api.Container {
 	m := api.Container{
 		Name: "main", Main: true, Command: o.Command, Args: o.Args,
 		Requests: size.requests, Limits: size.limits, WholeNodeMemory: size.wholeNodeMemory,
@@ -108,7 +108,7 @@ func absolute(cwd, dir string) string {
 }
 
 // softLimits keeps the limits that --propagate names.
-func (o Options) softLimits(all map[string]int64) map[string]int64 {
+func (o *Options) softLimits(all map[string]int64) map[string]int64 {
 	if o.Propagate == nil {
 		return all
 	}
@@ -124,7 +124,7 @@ func (o Options) softLimits(all map[string]int64) map[string]int64 {
 const exclusiveNote = "--exclusive keeps other jobs off the node; the job gets the CPUs that it asks for"
 
 // quietNotes are about settings that have less effect than people may think.
-func (o Options) quietNotes() (notes []string) {
+func (o *Options) quietNotes() (notes []string) {
 	if o.MailUser != "" && len(o.MailEvents) == 0 {
 		notes = append(notes, "--mail-user has no effect without --mail-type")
 	}
@@ -135,7 +135,7 @@ func (o Options) quietNotes() (notes []string) {
 }
 
 // payload is the script, the command's environment and nothing else.
-func (o Options) payload(c Context, size size) (api.Payload, []string, error) {
+func (o *Options) payload(c Context, size size) (api.Payload, []string, error) {
 	env, login, notes, err := o.environment(c.Environ, o.slurmVariables(size))
 	if err != nil {
 		return api.Payload{}, nil, err
@@ -153,7 +153,7 @@ func (o Options) payload(c Context, size size) (api.Payload, []string, error) {
 
 // slurmVariables are those that tell a job what it was asked to be; sbatch sets them where the
 // option is given. The node adds what only it knows.
-func (o Options) slurmVariables(size size) []string {
+func (o *Options) slurmVariables(size size) []string {
 	var env []string
 	add := func(name string, v int64) { env = append(env, fmt.Sprintf("%s=%d", name, v)) }
 	if o.CPUsPerTask > 0 {

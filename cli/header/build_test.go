@@ -10,6 +10,7 @@ import (
 )
 
 func TestBuildWholeRequest(t *testing.T) {
+	t.Parallel()
 	submit, notes := mustBuild(t, `#SBATCH -J sweep -A lab -p short -q high --comment="a b" --wckey=k
 #SBATCH --array=0-9%3 --nice=7 --hold --begin=now+1hour
 #SBATCH -c 2 --mem=4G -t 1-12 --signal=B:USR1@120 --no-requeue
@@ -23,8 +24,7 @@ func TestBuildWholeRequest(t *testing.T) {
 		Spec: api.JobSpec{
 			Name: "sweep", Account: "lab", Partition: "short", QOS: "high", Comment: "a b", WCKey: "k",
 			Nice: 7, Array: "0-9%3", Hold: true, BeginAt: &begin,
-			Dependencies: []api.Dependency{{Kind: api.DependencyAfterOK, On: 41,
-				OnIndex: api.NoIndex}},
+			Dependencies:            []api.Dependency{{Kind: api.DependencyAfterOK, On: 41, OnIndex: api.NoIndex}},
 			KeepOnInvalidDependency: true,
 			TimeLimitSeconds:        129600, GraceSeconds: 60,
 			Warning:   &api.WarningSignal{Signal: "USR1", BeforeSeconds: 120, BatchOnly: true},
@@ -49,6 +49,7 @@ func TestBuildWholeRequest(t *testing.T) {
 }
 
 func TestBuildSilent(t *testing.T) {
+	t.Parallel()
 	submit, notes := mustBuild(t, "")
 	require.Equal(t, "job.sh", submit.Spec.Name)
 	require.Zero(t, mainOf(submit).Requests, "the server fills CPUs and memory")
@@ -60,6 +61,7 @@ func TestBuildSilent(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
+	t.Parallel()
 	for header, want := range map[string]struct {
 		cpu, limit, memory int64
 		whole              bool
@@ -94,6 +96,7 @@ func TestSizes(t *testing.T) {
 }
 
 func TestSizeErrors(t *testing.T) {
+	t.Parallel()
 	for header, want := range map[string]string{
 		"-n 1000000 -c 2":             "more than 1000000 CPUs",
 		"-n 2000 --mem-per-cpu=1T":    "is more than 1 PiB",
@@ -109,6 +112,7 @@ func TestSizeErrors(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
+	t.Parallel()
 	for header, want := range map[string]string{
 		"-N 1-4":                 "of 1 to 4 nodes the job gets 1",
 		"--exclusive":            exclusiveNote,
@@ -121,6 +125,7 @@ func TestNotes(t *testing.T) {
 }
 
 func TestTimes(t *testing.T) {
+	t.Parallel()
 	for v, want := range map[string]int64{
 		"30": 1800, "10:00": 600, "1-12:00:00": 129600, "0": api.UnlimitedSeconds,
 		"UNLIMITED": api.UnlimitedSeconds,
@@ -132,12 +137,14 @@ func TestTimes(t *testing.T) {
 }
 
 func TestStreams(t *testing.T) {
+	t.Parallel()
 	submit, _ := mustBuild(t, "#SBATCH -o none -e /dev/null -D /scratch/../data/")
 	require.Equal(t, "/dev/null", mainOf(submit).Stdout)
 	require.Equal(t, "/data", mainOf(submit).WorkingDir)
 }
 
 func TestPropagate(t *testing.T) {
+	t.Parallel()
 	for v, want := range map[string]map[string]int64{
 		"":                  testContext().SoftLimits,
 		"=ALL":              testContext().SoftLimits,
@@ -152,6 +159,7 @@ func TestPropagate(t *testing.T) {
 }
 
 func TestRequeueLastWins(t *testing.T) {
+	t.Parallel()
 	submit, _ := mustBuild(t, "#SBATCH --no-requeue\n#SBATCH --requeue")
 	require.False(t, submit.Spec.NoRequeue)
 	submit, _ = mustBuild(t, "#SBATCH --requeue", "--no-requeue")

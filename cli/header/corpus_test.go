@@ -2,6 +2,7 @@ package header
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -39,6 +40,7 @@ type corpusReport struct {
 // must be in the job that is built, or in the error with its name and line, or dropped with a note
 // as the script asks: none may be ignored in silence.
 func TestCorpus(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/corpus/*")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(files), 60)
@@ -88,6 +90,7 @@ func (r *corpusReport) take(t *testing.T, name string, script []byte) {
 
 // verdict says what became of one option of a header, and counts it.
 func (r *corpusReport) verdict(t *testing.T, o Options, err error, use headerUse) string {
+	t.Helper()
 	if why := rejection(err, use); why != "" {
 		r.rejected++
 		return "rejected: " + why
@@ -119,7 +122,7 @@ func (r *corpusReport) verdict(t *testing.T, o Options, err error, use headerUse
 
 // rejection finds the option in the error, by line and name.
 func rejection(err error, use headerUse) string {
-	e, ok := err.(*api.Error)
+	e, ok := errors.AsType[*api.Error](err)
 	if !ok {
 		return ""
 	}
@@ -138,7 +141,7 @@ func names(message, option string) bool {
 
 // effect leaves one setting out and compares the jobs. A setting that says what holds anyhow is
 // named as such.
-func (o Options) effect(t *testing.T, i int) string {
+func (o *Options) effect(t *testing.T, i int) string {
 	t.Helper()
 	s := o.Settings[i]
 	for _, later := range o.Settings[i+1:] {
@@ -154,7 +157,7 @@ func (o Options) effect(t *testing.T, i int) string {
 		t.Fatalf("without %s: %v", s.Option.Name, p)
 	}
 	switch {
-	case outcome(t, o) != outcome(t, without):
+	case outcome(t, *o) != outcome(t, without):
 		return "; it changes the job"
 	case s.Option.Name == "ignore-unsupported":
 		return "; it drops what is noted"

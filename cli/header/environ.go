@@ -1,7 +1,6 @@
 package header
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -16,7 +15,7 @@ func readEnviron(environ []string) (settings []Setting, notes []string) {
 		o := byEnv(name)
 		if o == nil {
 			if strings.HasPrefix(name, "SBATCH_") && !strings.HasPrefix(name, "SBATCH_MEM_BIND_") {
-				note := fmt.Sprintf("%s is the variable of no option and has no effect", clip(name))
+				note := clip(name) + " is the variable of no option and has no effect"
 				notes = append(notes, note)
 			}
 			continue

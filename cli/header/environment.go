@@ -80,7 +80,7 @@ func splitList(v string) ([]string, error) {
 // to right and later ones win, so that --export=ALL,SEED=3 sets SEED whatever it was. The variables
 // of an outer job (SLURM_*, COX_JOB_* and so on) are left out unless they are named: the job gets
 // its own, beginning with those in own.
-func (o Options) environment(environ, own []string) (env []string, login bool, notes []string, err error) {
+func (o *Options) environment(environ, own []string) (env []string, login bool, notes []string, err error) {
 	e, err := parseExport(o.Export)
 	if err != nil {
 		return nil, false, nil, api.Errorf(api.CodeInvalid, "--export: %w", err)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestEnvironment(t *testing.T) {
+	t.Parallel()
 	environ := []string{
 		"PATH=/bin", "SEED=1", "MULTI=a\nb\n", "BASH_FUNC_module%%=() {  eval 'x'\n}", "SLURM_JOB_ID=7",
 		"SLURM_ARRAY_TASK_ID=3", "COX_JOB_ID=7", "COX_CONTEXT=lab", "SLURM_CONF=/etc/x", "SBATCH_QOS=q",
@@ -39,13 +40,13 @@ func TestEnvironment(t *testing.T) {
 		{"A=", []string{"A="}, true},
 		{"A=1,A=2", []string{"A=2"}, true},
 	} {
-		env, login, notes, err := Options{Export: c.export}.environment(environ, nil)
+		env, login, notes, err := (&Options{Export: c.export}).environment(environ, nil)
 		require.NoError(t, err, c.export)
 		require.Equal(t, c.want, env, c.export)
 		require.Equal(t, c.login, login, c.export)
 		require.Empty(t, notes)
 	}
-	env, login, _, err := Options{Export: "ALL,SEED=3"}.environment(environ, []string{"SLURM_NTASKS=4"})
+	env, login, _, err := (&Options{Export: "ALL,SEED=3"}).environment(environ, []string{"SLURM_NTASKS=4"})
 	require.NoError(t, err)
 	require.False(t, login)
 	require.Contains(t, env, "SEED=3")
@@ -55,6 +56,7 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestExportErrors(t *testing.T) {
+	t.Parallel()
 	for v, want := range map[string]string{
 		"NONE,A=1": "NONE stands alone",
 		"A,,B":     "is no name of a variable",
@@ -68,6 +70,7 @@ func TestExportErrors(t *testing.T) {
 }
 
 func TestEnvironmentIsBounded(t *testing.T) {
+	t.Parallel()
 	o, err := parse("")
 	require.NoError(t, err)
 	c := testContext()
@@ -77,6 +80,7 @@ func TestEnvironmentIsBounded(t *testing.T) {
 }
 
 func TestSlurmVariables(t *testing.T) {
+	t.Parallel()
 	submit, _ := mustBuild(t, "#SBATCH -n 4 -c 2 --ntasks-per-node=4 --mem-per-cpu=1G", "--export=NIL")
 	require.Equal(t, []string{
 		"SLURM_CPUS_PER_TASK=2", "SLURM_NTASKS=4", "SLURM_NPROCS=4", "SLURM_TASKS_PER_NODE=4",

@@ -66,11 +66,12 @@ func FuzzSplitWords(f *testing.F) {
 }
 
 func FuzzValues(f *testing.F) {
-	for _, s := range []string{"afterok:1:2?3", "B:USR1@5", "n[01-10],m", `A="1,2",B`, "END,FAIL",
-		"75,100-104", "1-4k", ":"} {
+	for _, s := range []string{
+		"afterok:1:2?3", "B:USR1@5", "n[01-10],m", `A="1,2",B`, "END,FAIL", "75,100-104", "1-4k", ":",
+	} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, v string) {
+	f.Fuzz(func(_ *testing.T, v string) {
 		for _, o := range Table() {
 			if o.set != nil {
 				_ = o.set(&Options{}, v)

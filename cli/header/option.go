@@ -48,7 +48,7 @@ func (o *Option) Honoured() bool { return o.Later == "" }
 // Flag is the name as people type it.
 func (o *Option) Flag() string { return "--" + o.Name }
 
-var table = slices.Concat(
+var table = slices.Concat( //nolint:gochecknoglobals // a table, only read
 	identityOptions, resourceOptions, timeOptions, streamOptions, environmentOptions, noticeOptions,
 	clientOptions, coxOptions, laterResourceOptions, laterPlacementOptions, laterOptions,
 )

@@ -212,8 +212,10 @@ func (o *Options) checkForeignLines(lines []foreignLine) (problems []problem) {
 	}
 	for _, l := range lines {
 		source := Source{Level: LevelSBATCH, Line: l.line}
-		problems = append(problems, problem{source, api.CodeUnsupported, fmt.Sprintf(
-			"%s lines are not read; write #SBATCH, or add --ignore-pbs to pass over them", l.word)})
+		problems = append(problems, problem{
+			source, api.CodeUnsupported,
+			l.word + " lines are not read; write #SBATCH, or add --ignore-pbs to pass over them",
+		})
 	}
 	return problems
 }

@@ -10,6 +10,7 @@ import (
 )
 
 func TestPrecedence(t *testing.T) {
+	t.Parallel()
 	script := []byte("#!/bin/bash\n#COX --job-name=cox\n#SBATCH --job-name=sbatch\ntrue\n")
 	for _, c := range []struct {
 		environ, args []string
@@ -31,6 +32,7 @@ func TestPrecedence(t *testing.T) {
 }
 
 func TestHigherLevelReplacesExcluded(t *testing.T) {
+	t.Parallel()
 	o, err := parse("#SBATCH --mem=4G -c 4", "--mem-per-cpu=1G")
 	require.NoError(t, err)
 	require.Nil(t, o.MemoryBytes)
@@ -45,6 +47,7 @@ func TestHigherLevelReplacesExcluded(t *testing.T) {
 }
 
 func TestExcludedInOneLevel(t *testing.T) {
+	t.Parallel()
 	for header, want := range map[string]string{
 		"#SBATCH --mem=4G\n#SBATCH --mem-per-cpu=1G": "line 3: --mem-per-cpu and --mem (line 2) exclude " +
 			"each other",
@@ -61,6 +64,7 @@ func TestExcludedInOneLevel(t *testing.T) {
 }
 
 func TestErrorsNameLineAndOption(t *testing.T) {
+	t.Parallel()
 	for header, want := range map[string]string{
 		"#SBATCH --begin=whenever": `line 2: --begin: begin time "whenever"`,
 		"#SBATCH --gres=gpu:1":     "line 2: --gres is not done yet: GPUs",
@@ -90,6 +94,7 @@ func TestErrorsNameLineAndOption(t *testing.T) {
 }
 
 func TestManyErrorsAreBounded(t *testing.T) {
+	t.Parallel()
 	_, err := parse(strings.Repeat("#SBATCH --gres=gpu:1\n", 1000))
 	require.ErrorContains(t, err, "and 980 more")
 	require.Equal(t, api.CodeUnsupported, api.CodeOf(err))
@@ -98,6 +103,7 @@ func TestManyErrorsAreBounded(t *testing.T) {
 }
 
 func TestIgnoreUnsupported(t *testing.T) {
+	t.Parallel()
 	o, err := parse("#SBATCH --hint=nomultithread\n#SBATCH -m block", "--ignore-unsupported=hint,-m")
 	require.NoError(t, err)
 	require.Equal(t, []string{
@@ -126,6 +132,7 @@ func TestIgnoreUnsupported(t *testing.T) {
 }
 
 func TestVariablesOfOptions(t *testing.T) {
+	t.Parallel()
 	in := Input{Script: []byte(plainScript), Args: []string{"j"}, Environ: []string{
 		"SBATCH_TIMELIMIT=5", "SBATCH_DEBUG=1", "SBATCH_REQUEUE=1", "SBATCH_FOO=1",
 		"SBATCH_MEM_BIND_LIST=0x1",
@@ -143,6 +150,7 @@ func TestVariablesOfOptions(t *testing.T) {
 }
 
 func TestHeaderEndsAtTheFirstCommand(t *testing.T) {
+	t.Parallel()
 	in := Input{Args: []string{"j"}, Script: []byte("#!/bin/bash\n#SBATCH -c 2\n\n  # x\nset -e\n#SBATCH " +
 		"--gres=gpu:1\n")}
 	o, _, err := Parse(in)
@@ -153,6 +161,7 @@ func TestHeaderEndsAtTheFirstCommand(t *testing.T) {
 }
 
 func TestBadScripts(t *testing.T) {
+	t.Parallel()
 	for script, want := range map[string]string{
 		"":                                  "the script is empty",
 		"\n \n":                             "the script is empty",
@@ -168,6 +177,7 @@ func TestBadScripts(t *testing.T) {
 }
 
 func TestWhatIsRun(t *testing.T) {
+	t.Parallel()
 	o, _, err := Parse(Input{Args: []string{"-c2", "--", "/usr/bin/env", "-i"}})
 	require.NoError(t, err)
 	require.Equal(t, []string{"/usr/bin/env", "-i"}, o.Command)
@@ -202,6 +212,7 @@ func TestWhatIsRun(t *testing.T) {
 }
 
 func TestWhatIsRunErrors(t *testing.T) {
+	t.Parallel()
 	for want, args := range map[string][]string{
 		"quote it":                {"--wrap=echo", "a"},
 		"no command behind --":    {"-c2", "--"},
@@ -213,6 +224,7 @@ func TestWhatIsRunErrors(t *testing.T) {
 }
 
 func TestIgnorePBS(t *testing.T) {
+	t.Parallel()
 	o, err := parse("#PBS -l x\n#SBATCH --ignore-pbs")
 	require.NoError(t, err)
 	require.True(t, o.IgnorePBS)

@@ -2,6 +2,7 @@ package header
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,10 +63,8 @@ func signalName(s string) (string, error) {
 	if n, err := strconv.Atoi(s); err == nil && n > 0 && n < len(signalNames) {
 		return signalNames[n], nil
 	}
-	for _, known := range signalNames[1:] {
-		if known == name {
-			return name, nil
-		}
+	if slices.Contains(signalNames[1:], name) {
+		return name, nil
 	}
 	return "", fmt.Errorf("%q is no signal; write a name such as USR1, or a number from 1 to 31", clip(s))
 }

@@ -14,7 +14,7 @@ type size struct {
 }
 
 // size turns tasks, CPUs and memory into the resources of the one pod that runs them all.
-func (o Options) size() (size, []string, error) {
+func (o *Options) size() (size, []string, error) {
 	tasks, notes, err := o.tasks()
 	if err != nil {
 		return size{}, nil, err
@@ -37,11 +37,11 @@ func (o Options) size() (size, []string, error) {
 }
 
 // burstable says whether --cpus decides: its request has no limit.
-func (o Options) burstable() bool { return o.CPUMillis > 0 }
+func (o *Options) burstable() bool { return o.CPUMillis > 0 }
 
 // tasks counts the tasks on the one node. --ntasks-per-node is the number where --ntasks is silent,
 // else the most on a node.
-func (o Options) tasks() (int64, []string, error) {
+func (o *Options) tasks() (int64, []string, error) {
 	if o.TasksPerNode > 0 && o.Tasks > o.TasksPerNode {
 		return 0, nil, api.Errorf(api.CodeUnsupported,
 			"%d tasks with at most %d on a node need several nodes, "+
@@ -59,7 +59,7 @@ func (o Options) tasks() (int64, []string, error) {
 }
 
 // cpuMillis is tasks × CPUs; 0 where nothing is said, for the server's default.
-func (o Options) cpuMillis(tasks int64) int64 {
+func (o *Options) cpuMillis(tasks int64) int64 {
 	switch {
 	case o.burstable():
 		return o.CPUMillis
@@ -70,7 +70,7 @@ func (o Options) cpuMillis(tasks int64) int64 {
 }
 
 // memory fills the memory of s. Memory for each CPU needs a number of CPUs: 1 where none is said.
-func (o Options) memory(s *size) error {
+func (o *Options) memory(s *size) error {
 	switch {
 	case o.MemoryBytes != nil:
 		s.requests.MemoryBytes = *o.MemoryBytes
@@ -81,7 +81,7 @@ func (o Options) memory(s *size) error {
 	return nil
 }
 
-func (o Options) memoryPerCPU(s *size) error {
+func (o *Options) memoryPerCPU(s *size) error {
 	perCPU := *o.MemoryPerCPUBytes
 	if perCPU == 0 {
 		s.wholeNodeMemory = true

@@ -124,8 +124,9 @@ var laterOptions = []Option{
 }
 
 func later(name string, short byte, value, why, meaning string, env ...string) Option {
-	return Option{Name: name, Short: short, Arg: ArgRequired, Value: value, Later: why, Meaning: meaning,
-		Env: env}
+	return Option{
+		Name: name, Short: short, Arg: ArgRequired, Value: value, Later: why, Meaning: meaning, Env: env,
+	}
 }
 
 func essential(name string, short byte, value, why, meaning string, env ...string) Option {

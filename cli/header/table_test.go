@@ -34,23 +34,24 @@ var sbatchOptions = []string{
 const sbatchLetters = "ABCDFGHJLMNOQSVWabcdehikmnopqstvwx"
 
 func TestTableHasEveryOptionOfSbatch(t *testing.T) {
+	t.Parallel()
 	var slurm []string
-	letters := ""
+	var letters []byte
 	for _, o := range Table() {
 		if !o.Cox {
 			slurm = append(slurm, o.Name)
 		}
 		if o.Short != 0 {
-			letters += string(o.Short)
+			letters = append(letters, o.Short)
 		}
 	}
 	require.Equal(t, sbatchOptions, slurm)
-	sorted := []byte(letters)
-	slices.Sort(sorted)
-	require.Equal(t, sbatchLetters, string(sorted))
+	slices.Sort(letters)
+	require.Equal(t, sbatchLetters, string(letters))
 }
 
 func TestTableIsSound(t *testing.T) {
+	t.Parallel()
 	seen := map[string]bool{}
 	for _, o := range Table() {
 		for _, name := range append(append([]string{o.Name}, o.Aliases...), o.Env...) {
@@ -92,6 +93,7 @@ var examples = map[string][]string{
 var notSent = []string{"help", "usage", "version", "wrap", "ignore-pbs", "ignore-unsupported"}
 
 func TestEachHonouredOptionHasAnEffect(t *testing.T) {
+	t.Parallel()
 	for _, o := range Table() {
 		if !o.Honoured() || slices.Contains(notSent, o.Name) {
 			continue
@@ -111,6 +113,7 @@ func TestEachHonouredOptionHasAnEffect(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
+	t.Parallel()
 	for typed, want := range map[string]string{
 		"job-nmae": "job-name", "tiem": "time", "cpu-per-task": "cpus-per-task", "patition": "partition",
 		"ntask": "ntasks", "dependancy": "dependency", "mail-usr": "mail-user",

@@ -10,6 +10,7 @@ import (
 )
 
 func TestDependency(t *testing.T) {
+	t.Parallel()
 	whole := func(kind api.DependencyKind, on api.JobID) api.Dependency {
 		return api.Dependency{Kind: kind, On: on, OnIndex: api.NoIndex}
 	}
@@ -38,6 +39,7 @@ func TestDependency(t *testing.T) {
 }
 
 func TestDependencyErrors(t *testing.T) {
+	t.Parallel()
 	for v, want := range map[string]string{
 		"":                                     "it is empty",
 		"afterok:":                             "is a shell variable empty?",
@@ -60,6 +62,7 @@ func TestDependencyErrors(t *testing.T) {
 }
 
 func TestSignal(t *testing.T) {
+	t.Parallel()
 	for v, want := range map[string]api.WarningSignal{
 		"USR1":           {Signal: "USR1", BeforeSeconds: 60},
 		"SIGUSR1@120":    {Signal: "USR1", BeforeSeconds: 120},
@@ -71,14 +74,14 @@ func TestSignal(t *testing.T) {
 		require.NoError(t, err, v)
 		require.Equal(t, want, *o.Warning, v)
 	}
-	for _, v := range []string{"", "X", "USR1@", "USR1@70000", "USR1@-1", ":USR1", "Q:USR1", "0", "64",
-		"B:"} {
+	for _, v := range []string{"", "X", "USR1@", "USR1@70000", "USR1@-1", ":USR1", "Q:USR1", "0", "64", "B:"} {
 		_, err := parse("", "--signal="+v)
 		require.Error(t, err, v)
 	}
 }
 
 func TestMailType(t *testing.T) {
+	t.Parallel()
 	for v, want := range map[string][]string{
 		"END":                {"end"},
 		"end, fail":          {"end", "fail"},
@@ -95,6 +98,7 @@ func TestMailType(t *testing.T) {
 }
 
 func TestNodeNames(t *testing.T) {
+	t.Parallel()
 	for v, want := range map[string]string{
 		"n1": "n1", "n1,n2": "n1 n2", "n[1-3]": "n1 n2 n3", "n[01-03,7]": "n01 n02 n03 n7",
 		"a[1]b,c":    "a1b c",
@@ -114,6 +118,7 @@ func TestNodeNames(t *testing.T) {
 }
 
 func TestBadValues(t *testing.T) {
+	t.Parallel()
 	for _, arg := range []string{
 		"--time=1h", "--mem=1.5G", "--mem=-1", "--array=", "--array=5-1", "-n0", "-c-1", "-c1.5", "-N0",
 		"-N4-1",

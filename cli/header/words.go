@@ -17,7 +17,7 @@ var (
 // would cut a word at a # inside it, this is an error instead.
 func splitWords(line string) ([]string, error) {
 	w := wordSplitter{}
-	for i := 0; i < len(line); i++ {
+	for i := range len(line) {
 		stop, err := w.next(line[i])
 		if err != nil {
 			return nil, err

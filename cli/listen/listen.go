@@ -39,7 +39,7 @@ func Inherited(getenv func(string) string) (map[string]net.Listener, error) {
 		syscall.CloseOnExec(first + i)
 		file := os.NewFile(uintptr(first+i), names[i])
 		l, err := net.FileListener(file)
-		file.Close() //nolint:errcheck,gosec // FileListener has its own
+		file.Close() //nolint:errcheck // FileListener has its own
 		if err != nil {
 			return nil, fmt.Errorf("take over the socket %s: %w", names[i], err)
 		}
@@ -53,13 +53,14 @@ func Inherited(getenv func(string) string) (map[string]net.Listener, error) {
 func Socket(path string, mode os.FileMode) (*net.UnixListener, error) {
 	const pathMax = 107 // the kernel's
 	if len(path) > pathMax {
-		return nil, api.Errorf(api.CodeInvalid, "the socket's path %s is longer than %d characters; choose another", path, pathMax)
+		return nil, api.Errorf(api.CodeInvalid, "the socket's path %s is longer than %d characters; choose another",
+			path, pathMax)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("make the socket's folder: %w", err)
 	}
-	if conn, err := net.Dial("unix", path); err == nil {
-		conn.Close() //nolint:errcheck,gosec // it was only a question
+	if conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"}); err == nil {
+		conn.Close() //nolint:errcheck // it was only a question
 		return nil, api.Errorf(api.CodeExists, "another server listens at %s", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -70,7 +71,7 @@ func Socket(path string, mode os.FileMode) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	if err := os.Chmod(path, mode); err != nil {
-		l.Close() //nolint:errcheck,gosec // the other error matters
+		l.Close() //nolint:errcheck // the other error matters
 		return nil, fmt.Errorf("open the socket to users: %w", err)
 	}
 	return l, nil

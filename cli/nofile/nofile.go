@@ -11,7 +11,7 @@ import "unsafe"
 // limit is struct rlimit64.
 type limit struct{ cur, max uint64 }
 
-var atStart = read()
+var atStart = read() //nolint:gochecknoglobals // what the process began with, before Go's start raises it
 
 // rawSyscall6 is syscall.RawSyscall6, which the standard library keeps reachable this way.
 //
@@ -23,6 +23,7 @@ const resourceNofile = 7 // RLIMIT_NOFILE
 
 func read() limit {
 	var l limit
+	//nolint:gosec // a system call's argument
 	_, _, errno := rawSyscall6(sysPrlimit64, 0, resourceNofile, 0, uintptr(unsafe.Pointer(&l)), 0, 0)
 	if errno != 0 {
 		return limit{}

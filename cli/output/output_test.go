@@ -14,8 +14,11 @@ func sample() output.Table {
 	return output.Table{
 		Empty: "nothing waits or runs",
 		Columns: []output.Column{
-			{Name: "JOB", Right: true}, {Name: "NAME"}, {Name: "USER", Wide: true},
-			{Name: "STATE", Colour: func(string) output.Colour { return output.Green }}, {Name: "ABOUT", Shrink: true},
+			{Name: "JOB", Right: true},
+			{Name: "NAME"},
+			{Name: "USER", Wide: true},
+			{Name: "STATE", Colour: func(string) output.Colour { return output.Green }},
+			{Name: "ABOUT", Shrink: true},
 		},
 		Rows: [][]string{
 			{"7", "melt", "ada", "running", "a rather long story\nof two lines"},

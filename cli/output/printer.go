@@ -62,9 +62,9 @@ func (p Printer) Print(v any, table func() Table) error {
 		return p.json(v)
 	case FormatYAML:
 		return p.yaml(v)
-	default:
-		return p.Table(table())
+	case FormatTable, FormatWide:
 	}
+	return p.Table(table())
 }
 
 func (p Printer) json(v any) error {

@@ -23,13 +23,14 @@ func find(version int) (bin string, err error) {
 		return bin, nil
 	}
 	if path, err := exec.LookPath("initdb"); err == nil {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			return filepath.Dir(real), nil
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			return filepath.Dir(target), nil
 		}
 	}
 	if version != 0 {
 		return "", api.Errorf(api.CodeUnavailable,
-			"the database was made by PostgreSQL %d, which is not installed; on Debian: apt-get install postgresql-%d", version, version)
+			"the database was made by PostgreSQL %d, which is not installed; on Debian: apt-get install postgresql-%d",
+			version, version)
 	}
 	return "", api.Errorf(api.CodeUnavailable,
 		"PostgreSQL %d or newer is not installed; on Debian: apt-get install postgresql", versionMin)

@@ -46,7 +46,8 @@ func Open(ctx context.Context, dir string) (*Server, error) {
 	s := &Server{dir: dir}
 	if n := len(filepath.Join(s.runDir(), socketName)); n > socketPathMax {
 		return nil, api.Errorf(api.CodeInvalid,
-			"the data directory's path is %d characters too long for a Unix socket; choose another with --data-dir", n-socketPathMax)
+			"the data directory's path is %d characters too long for a Unix socket; choose another with --data-dir",
+			n-socketPathMax)
 	}
 	var err error
 	if s.bin, err = find(dataVersion(s.dataDir())); err != nil {
@@ -162,7 +163,9 @@ func (s *Server) asUser(cmd *exec.Cmd) {
 		for i, g := range s.user.Groups {
 			groups[i] = uint32(g)
 		}
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(s.user.UID), Gid: uint32(s.user.GID), Groups: groups}
+		cmd.SysProcAttr.Credential = &syscall.Credential{
+			Uid: uint32(s.user.UID), Gid: uint32(s.user.GID), Groups: groups,
+		}
 	}
 }
 
@@ -259,7 +262,8 @@ func (s *Server) StopOrphan(ctx context.Context) (bool, error) {
 	defer cancel()
 	for s.serves(f.PID) {
 		if err := pause(ctx); err != nil {
-			return true, api.Errorf(api.CodeUnavailable, "the database that was left running (process %d) does not stop", f.PID)
+			return true, api.Errorf(api.CodeUnavailable,
+				"the database that was left running (process %d) does not stop", f.PID)
 		}
 	}
 	err := os.Remove(filepath.Join(s.dataDir(), "postmaster.pid"))

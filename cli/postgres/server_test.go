@@ -17,7 +17,7 @@ import (
 // dataDir is a folder that the database's user can reach, which a test's own folder of root is not.
 func dataDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "coxpg-up-")
+	dir, err := os.MkdirTemp("", "coxpg-up-") //nolint:usetesting // another user must get into it
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o711))
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
@@ -40,7 +40,8 @@ func start(t *testing.T, s *postgres.Server) *exec.Cmd {
 }
 
 func psql(dsn string, credential *syscall.Credential) (string, error) {
-	cmd := exec.Command("psql", dsn, "-Atc", "select current_user, current_setting('listen_addresses'), current_setting('fsync')")
+	cmd := exec.Command("psql", dsn, "-Atc",
+		"select current_user, current_setting('listen_addresses'), current_setting('fsync')")
 	cmd.Dir = "/"
 	if credential != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential}

@@ -176,7 +176,8 @@ func (c *Child) Failed() error {
 	if failures < startFailuresMax {
 		return nil
 	}
-	return fmt.Errorf("%s does not start: %w; the end of %s:\n%s", c.config.Name, last, c.config.LogPath, tail(c.config.LogPath))
+	return fmt.Errorf("%s does not start: %w; the end of %s:\n%s", c.config.Name, last, c.config.LogPath,
+		tail(c.config.LogPath))
 }
 
 // tail is the end of a file, in whole lines.
@@ -214,7 +215,7 @@ func (c *Child) Stop(ctx context.Context) {
 	case <-clock.After(c.clock, c.config.StopMax):
 	case <-ctx.Done():
 	}
-	c.log.Warn("child did not end in time; killing it")
+	c.log.WarnContext(ctx, "child did not end in time; killing it")
 	c.signal(syscall.SIGKILL)
 	<-c.done
 }

@@ -37,7 +37,8 @@ func TestKilledChildIsStartedAgain(t *testing.T) {
 	first := child.PID()
 	require.NotZero(t, first)
 	require.NoError(t, syscall.Kill(first, syscall.SIGKILL))
-	require.Eventually(t, func() bool { pid := child.PID(); return pid != 0 && pid != first }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { pid := child.PID(); return pid != 0 && pid != first },
+		patience, time.Millisecond)
 	last := child.PID()
 	child.Stop(t.Context())
 	require.ErrorIs(t, syscall.Kill(last, 0), syscall.ESRCH)
@@ -70,8 +71,8 @@ func TestStopKillsWhatDoesNotEnd(t *testing.T) {
 func TestMissingProgramFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := supervise.Start(supervise.Config{
-		Name: "child", Command: func() *exec.Cmd { return exec.Command("/no/such/program") }, StopSignal: syscall.SIGTERM,
-		StopMax: time.Second, LogPath: filepath.Join(t.TempDir(), "child.log"),
+		Name: "child", Command: func() *exec.Cmd { return exec.Command("/no/such/program") },
+		StopSignal: syscall.SIGTERM, StopMax: time.Second, LogPath: filepath.Join(t.TempDir(), "child.log"),
 	}, clock.Real{}, slog.New(slog.DiscardHandler), func(p backoff.Policy) *backoff.Backoff {
 		return backoff.New(p, rand.New(rand.NewPCG(1, 1)))
 	})
