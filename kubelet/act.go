@@ -81,7 +81,7 @@ func (a *agent) stop(ctx context.Context, ref runtime.Pod, stop api.PodStop) {
 		return a.runtime.Stop(ctx, ref, shimapi.Reason(stop.State), grace)
 	})
 	if err != nil && ctx.Err() == nil {
-		a.log.Error("the shim can't be told to stop; killing the pod",
+		a.log.ErrorContext(ctx, "the shim can't be told to stop; killing the pod",
 			slog.String("pod", ref.Key.String()), slog.Any("error", err))
 		a.kill(ctx, ref)
 	}
@@ -92,7 +92,8 @@ func (a *agent) setDeadline(ctx context.Context, assignment api.PodAssignment) {
 	limit := time.Duration(assignment.TimeLimitSeconds) * time.Second
 	err := a.persist(ctx, func() error { return a.runtime.SetTimeLimit(ctx, ref, limit) })
 	if err != nil && ctx.Err() == nil {
-		a.log.Error("the time limit can't be changed", slog.String("pod", ref.Key.String()), slog.Any("error", err))
+		a.log.ErrorContext(ctx, "the time limit can't be changed", slog.String("pod", ref.Key.String()),
+			slog.Any("error", err))
 	}
 }
 
@@ -117,7 +118,7 @@ func (a *agent) kill(ctx context.Context, ref runtime.Pod) {
 		if err == nil {
 			return
 		}
-		a.log.Error("a pod can't be killed", slog.String("pod", ref.Key.String()), slog.Any("error", err))
+		a.log.ErrorContext(ctx, "a pod can't be killed", slog.String("pod", ref.Key.String()), slog.Any("error", err))
 		_ = clock.Sleep(ctx, a.clock, min(retry.Min<<min(failures, 6), retry.Max)) // ends with ctx
 	}
 }
@@ -159,7 +160,8 @@ func (a *agent) untilDone(ctx context.Context, what string, ref runtime.Pod, f f
 			}
 			return
 		}
-		a.log.Error("clean-up failed", slog.String("what", what), slog.String("pod", ref.Key.String()), slog.Any("error", err))
+		a.log.ErrorContext(ctx, "clean-up failed", slog.String("what", what), slog.String("pod", ref.Key.String()),
+			slog.Any("error", err))
 		a.post(func() { a.condition(conditionCleanup, err.Error()) })
 		_ = clock.Sleep(ctx, a.clock, min(retry.Min<<min(failures, 6), retry.Max)) // ends with ctx
 	}

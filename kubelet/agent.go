@@ -36,7 +36,7 @@ type agent struct {
 	cleans  chan struct{} // held by those who clean one up
 	// sessions is held by each session.
 	sessions chan struct{}
-	ctx      context.Context
+	ctx      context.Context //nolint:containedctx // what run gave, for the goroutines of actions
 	work     sync.WaitGroup
 	mail     chan func()
 

@@ -70,7 +70,7 @@ func (a *agent) stay(ctx context.Context) {
 		}
 		pause := wait.Next()
 		if ctx.Err() == nil {
-			a.log.Warn("no server", slog.Any("error", err), slog.Duration("retry_in", pause))
+			a.log.WarnContext(ctx, "no server", slog.Any("error", err), slog.Duration("retry_in", pause))
 			_ = clock.Sleep(ctx, a.opts.Clock, pause) // only the end of ctx ends it early
 		}
 	}
@@ -126,7 +126,8 @@ func (a *agent) greet(ctx context.Context, stream Stream) (api.ServerMessage, er
 	case m.Welcome == nil:
 		return m, api.Errorf(api.CodeInternal, "the server's first message was no welcome")
 	case m.Welcome.Protocol != api.KubeletProtocol:
-		return m, api.Errorf(api.CodeUnsupported, "the server speaks protocol %d, this kubelet %d; upgrade the older one",
+		return m, api.Errorf(api.CodeUnsupported, "the server speaks protocol %d, this kubelet %d; "+
+			"upgrade the older one",
 			m.Welcome.Protocol, api.KubeletProtocol)
 	}
 	return m, nil

@@ -25,7 +25,8 @@ func credentials(ctx context.Context, o Options) (client.KubeletCredentials, err
 	if err == nil {
 		if stored.Node != o.Node {
 			return stored, api.Errorf(api.CodeInvalid,
-				"%s belongs to node %s, and this kubelet is to be %s; use another state directory", path, stored.Node, o.Node)
+				"%s belongs to node %s, and this kubelet is to be %s; use another state directory",
+				path, stored.Node, o.Node)
 		}
 		return stored, nil
 	}
@@ -34,7 +35,8 @@ func credentials(ctx context.Context, o Options) (client.KubeletCredentials, err
 	}
 	if o.JoinToken == "" {
 		return stored, api.Errorf(api.CodeUnauthenticated,
-			"node %s has not joined yet; make a join token on a server with `cox token create --join` and pass it", o.Node)
+			"node %s has not joined yet; make a join token on a server with `cox token create --join` and pass it",
+			o.Node)
 	}
 	fresh, err := join(ctx, o)
 	if err != nil {

@@ -61,7 +61,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 		cancel()
 		a.work.Wait()
 		a.runtime.Close()
-		prune(opts.Clock, node.Cgroups)
+		prune(context.WithoutCancel(ctx), opts.Clock, node.Cgroups)
 	}()
 	return a.serve(ctx, node)
 }
@@ -88,12 +88,12 @@ const (
 )
 
 // prune removes our own directories from the control groups where no pod and no shim is left.
-func prune(c clock.Clock, driver cgroup.Driver) {
+func prune(ctx context.Context, c clock.Clock, driver cgroup.Driver) {
 	for range pruneTries {
 		if driver.Prune() != nil {
 			return // what is busy stays for the next run
 		}
-		_ = clock.Sleep(context.Background(), c, prunePause) // can't end early
+		_ = clock.Sleep(ctx, c, prunePause) // can't end early
 	}
 }
 
@@ -150,7 +150,8 @@ func (a *agent) look(ctx context.Context, node step.Options) error {
 func newAgent(ctx context.Context, opts Options, store *checkpoint.Store) *agent {
 	return &agent{
 		opts: opts, log: opts.Logger.With(slog.String("node", opts.Node)), clock: opts.Clock, store: store, ctx: ctx,
-		starts: make(chan struct{}, startsMax), cleans: make(chan struct{}, cleanupsMax), mail: make(chan func(), mailMax),
+		starts: make(chan struct{}, startsMax),
+		cleans: make(chan struct{}, cleanupsMax), mail: make(chan func(), mailMax),
 		sessions:   make(chan struct{}, sessionsMax),
 		conditions: map[string]api.Condition{}, lost: map[api.PodKey]bool{}, pods: map[api.PodKey]*pod{},
 		templates: map[string]api.KubeletTemplate{}, fetching: map[string]bool{},

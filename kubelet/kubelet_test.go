@@ -37,10 +37,10 @@ var rootCounter atomic.Int64
 func newBundle(t testing.TB) *bundle {
 	t.Helper()
 	require.Zero(t, os.Geteuid(), "run the node's tests as root")
-	dir, err := os.MkdirTemp("", "cox-node-")
+	dir, err := os.MkdirTemp("", "cox-node-") //nolint:usetesting // t.TempDir lets nobody else in
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // users pass through it
+	require.NoError(t, os.Chmod(dir, 0o755))
 	work := filepath.Join(dir, "work")
 	require.NoError(t, os.Mkdir(work, 0o755))
 	require.NoError(t, os.Chown(work, nobody, nobody))
@@ -52,7 +52,8 @@ func newBundle(t testing.TB) *bundle {
 	}
 	b.opts = kubelet.Options{
 		Node: "n1", StateDir: filepath.Join(dir, "state"), CgroupRoot: root, Shim: shimBinary,
-		Dialer: socketDialer{b.path}, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+		Dialer: socketDialer{b.path},
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
 	t.Cleanup(func() { removeGroups(t, root) })
 	return b
@@ -118,7 +119,9 @@ func (b *bundle) script(text string, change ...func(*api.PodAssignment, *api.Kub
 		Hash: a.Template, Job: id, Cluster: "test",
 		Spec: api.JobSpec{
 			Name: "job", Owner: api.Identity{User: "nobody", UID: nobody, GID: nobody}, GraceSeconds: 1,
-			Roles: []api.Role{{Name: "main", Count: 1, Template: api.PodTemplate{Containers: []api.Container{container}}}},
+			Roles: []api.Role{
+				{Name: "main", Count: 1, Template: api.PodTemplate{Containers: []api.Container{container}}},
+			},
 		},
 		Payload: api.Payload{Script: []byte("#!/bin/sh\n" + text), Environment: []string{"PATH=/usr/bin:/bin"}},
 	}
@@ -174,7 +177,8 @@ func (b *bundle) traces() []string {
 func TestAPodRunsAndNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	key := b.script(`echo "id $SLURM_JOB_ID on $SLURMD_NODENAME as $(id -un) in $PWD"; test -d "$TMPDIR"; exit 3` + "\n")
+	key := b.script(`echo "id $SLURM_JOB_ID on $SLURMD_NODENAME as $(id -un) in $PWD"; ` +
+		`test -d "$TMPDIR"; exit 3` + "\n")
 	end := b.waitEnd(key)
 	require.Equal(t, api.PodFailed, end.State)
 	require.Equal(t, 3, end.Exit.Code)
@@ -188,10 +192,10 @@ func TestAPodRunsAndNothingIsLeft(t *testing.T) {
 	b.requireNothingLeft()
 }
 
-func TestEndsAreTold(t *testing.T) {
+func TestEndsAreTold(t *testing.T) { //nolint:tparallel // one node, one pod at a time
 	t.Parallel()
 	b := start(t)
-	for _, c := range []struct {
+	for _, c := range []struct { //nolint:paralleltest // as above
 		name   string
 		script string
 		change func(*api.PodAssignment, *api.KubeletTemplate)
@@ -200,31 +204,57 @@ func TestEndsAreTold(t *testing.T) {
 		says   string
 	}{
 		{name: "completed", script: "true\n", state: api.PodCompleted},
-		{name: "signal", script: "kill -SEGV $$\n", state: api.PodFailed, reason: api.ReasonSignal, says: "11 (SIGSEGV)"},
-		{name: "time limit", script: "sleep 60\n", state: api.PodTimeout, reason: api.ReasonTimeLimit,
-			change: func(a *api.PodAssignment, _ *api.KubeletTemplate) { a.TimeLimitSeconds = 1 }},
-		{name: "memory", script: "x=x; while :; do x=$x$x; done\n", state: api.PodOutOfMemory, reason: api.ReasonOutOfMemory, says: "killed at 32 of 32 MiB",
-			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { main(t).Limits.MemoryBytes = 32 << 20 }},
-		{name: "working directory", state: api.PodFailed, reason: api.ReasonWorkingDir, says: "/nowhere",
-			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { main(t).WorkingDir = "/nowhere" }},
-		{name: "output", state: api.PodFailed, reason: api.ReasonOutput, says: "/nowhere/x-",
-			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { main(t).Stdout = "/nowhere/x-%j" }},
-		{name: "input", state: api.PodFailed, reason: api.ReasonInput, says: "/nowhere/in",
-			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { main(t).Stdin = "/nowhere/in" }},
-		{name: "command", state: api.PodFailed, reason: api.ReasonCommand, says: "no-such-program",
+		{
+			name: "signal", script: "kill -SEGV $$\n", state: api.PodFailed, reason: api.ReasonSignal,
+			says: "11 (SIGSEGV)",
+		},
+		{
+			name: "time limit", script: "sleep 60\n", state: api.PodTimeout, reason: api.ReasonTimeLimit,
+			change: func(a *api.PodAssignment, _ *api.KubeletTemplate) { a.TimeLimitSeconds = 1 },
+		},
+		{
+			name: "memory", script: "x=x; while :; do x=$x$x; done\n", state: api.PodOutOfMemory,
+			reason: api.ReasonOutOfMemory, says: "killed at 32 of 32 MiB",
+			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { main(t).Limits.MemoryBytes = 32 << 20 },
+		},
+		{
+			name: "working directory", state: api.PodFailed, reason: api.ReasonWorkingDir, says: "/nowhere",
+			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { main(t).WorkingDir = "/nowhere" },
+		},
+		{
+			name: "output", state: api.PodFailed, reason: api.ReasonOutput, says: "/nowhere/x-",
+			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { main(t).Stdout = "/nowhere/x-%j" },
+		},
+		{
+			name: "input", state: api.PodFailed, reason: api.ReasonInput, says: "/nowhere/in",
+			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { main(t).Stdin = "/nowhere/in" },
+		},
+		{
+			name: "command", state: api.PodFailed, reason: api.ReasonCommand, says: "no-such-program",
 			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) {
 				t.Payload.Script, main(t).Command = nil, []string{"no-such-program"}
-			}},
-		{name: "neither script nor command", state: api.PodFailed, reason: api.ReasonCommand, says: "neither",
-			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { t.Payload.Script = nil }},
-		{name: "another name for the uid", state: api.PodRefused, reason: api.ReasonIdentity, says: "nobody",
-			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { t.Spec.Owner.User = "somebody" }},
-		{name: "unknown uid", state: api.PodRefused, reason: api.ReasonIdentity, says: "no user with uid",
-			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { t.Spec.Owner.UID = 3_999_999 }},
-		{name: "below the floor", state: api.PodRefused, reason: api.ReasonIdentity, says: "below 1000",
-			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { t.Spec.Owner = api.Identity{User: "root"} }},
-		{name: "too large for the node", state: api.PodRefused, reason: api.ReasonStale, says: "free",
-			change: func(a *api.PodAssignment, _ *api.KubeletTemplate) { a.Resources.MemoryBytes = 1 << 50 }},
+			},
+		},
+		{
+			name: "neither script nor command", state: api.PodFailed, reason: api.ReasonCommand, says: "neither",
+			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { t.Payload.Script = nil },
+		},
+		{
+			name: "another name for the uid", state: api.PodRefused, reason: api.ReasonIdentity, says: "nobody",
+			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { t.Spec.Owner.User = "somebody" },
+		},
+		{
+			name: "unknown uid", state: api.PodRefused, reason: api.ReasonIdentity, says: "no user with uid",
+			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { t.Spec.Owner.UID = 3_999_999 },
+		},
+		{
+			name: "below the floor", state: api.PodRefused, reason: api.ReasonIdentity, says: "below 1000",
+			change: func(_ *api.PodAssignment, t *api.KubeletTemplate) { t.Spec.Owner = api.Identity{User: "root"} },
+		},
+		{
+			name: "too large for the node", state: api.PodRefused, reason: api.ReasonStale, says: "free",
+			change: func(a *api.PodAssignment, _ *api.KubeletTemplate) { a.Resources.MemoryBytes = 1 << 50 },
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			change := c.change

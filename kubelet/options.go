@@ -88,7 +88,7 @@ func (o Options) WithDefaults() Options {
 		o.Names = &nss.Lookup{Clock: o.Clock, TTL: namesBelieved}
 	}
 	if o.Rand == nil {
-		o.Rand = mathrand.New(mathrand.NewPCG(seed(), seed())) //nolint:gosec // jitter
+		o.Rand = mathrand.New(mathrand.NewPCG(seed(), seed()))
 	}
 	return o
 }

@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -66,7 +67,7 @@ func signalName(number int) string {
 	if name := unix.SignalName(unix.Signal(number)); name != "" {
 		return fmt.Sprintf("%d (%s)", number, name)
 	}
-	return fmt.Sprint(number)
+	return strconv.Itoa(number)
 }
 
 // memorySentence says how much of how much: the kernel's peak may lie a page below the limit.
@@ -103,7 +104,7 @@ func startVerdict(e *shimapi.StartError) (api.PodState, api.Reason, string) {
 
 // stopVerdict reads the reason that the agent itself gave with a stop: the state to end in.
 func stopVerdict(reason shimapi.Reason) (api.PodState, api.Reason, string) {
-	switch state := api.PodState(reason); state {
+	switch state := api.PodState(reason); state { //nolint:exhaustive // a stop has two reasons
 	case api.PodCancelled:
 		return state, api.ReasonCancelled, "cancelled"
 	case api.PodPreempted:

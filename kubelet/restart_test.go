@@ -188,7 +188,9 @@ func TestTwoKubeletsCannotShareAStateDirectory(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	second := exec.Command(os.Args[0])
-	o := childOptions{Node: "n1", StateDir: b.opts.StateDir, CgroupRoot: b.opts.CgroupRoot, Shim: shimBinary, Socket: b.path}
+	o := childOptions{
+		Node: "n1", StateDir: b.opts.StateDir, CgroupRoot: b.opts.CgroupRoot, Shim: shimBinary, Socket: b.path,
+	}
 	text, err := json.Marshal(o)
 	require.NoError(t, err)
 	second.Env = append(os.Environ(), childEnv+"="+string(text))

@@ -77,7 +77,8 @@ func (a *agent) adopt(ctx context.Context, p *pod, assignment api.PodAssignment)
 			a.bury(ctx, p, assignment, err)
 			return
 		case err == nil:
-			a.log.Info("adopted", slog.String("pod", assignment.Key.String()), slog.String("phase", string(state.Phase)))
+			a.log.InfoContext(ctx, "adopted", slog.String("pod", assignment.Key.String()),
+				slog.String("phase", string(state.Phase)))
 			if state.StartedUnixNS != 0 {
 				a.post(func() { a.started(p, unixTime(state.StartedUnixNS)) })
 			}
@@ -87,7 +88,8 @@ func (a *agent) adopt(ctx context.Context, p *pod, assignment api.PodAssignment)
 			a.failed(ctx, p, assignment, err)
 			return
 		}
-		a.log.Error("a pod's shim does not answer", slog.String("pod", assignment.Key.String()), slog.Any("error", err))
+		a.log.ErrorContext(ctx, "a pod's shim does not answer", slog.String("pod", assignment.Key.String()),
+			slog.Any("error", err))
 		_ = clock.Sleep(ctx, a.clock, min(retry.Min<<min(failures, 6), retry.Max)) // ends with ctx
 	}
 }
@@ -152,7 +154,8 @@ func (a *agent) sweepGroups(ctx context.Context, node step.Options, known map[st
 		if known[fmt.Sprintf("%s-%d", g.ID, g.Attempt)] {
 			continue
 		}
-		a.log.Warn("removing a control group that no pod owns", slog.String("group", g.ID), slog.Int("attempt", g.Attempt))
+		a.log.WarnContext(ctx, "removing a control group that no pod owns", slog.String("group", g.ID),
+			slog.Int("attempt", g.Attempt))
 		if err := node.Cgroups.Kill(ctx, g); err != nil {
 			errs = append(errs, err)
 			continue

@@ -75,7 +75,7 @@ func (s *servers) Session(ctx context.Context, id string) (Frames, error) {
 func (s *servers) keepFresh(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := s.refresh(ctx, s.opts.Clock.Now()); err != nil {
-			s.opts.Logger.Warn("the node's certificate can't be renewed yet", slog.Any("error", err))
+			s.opts.Logger.WarnContext(ctx, "the node's certificate can't be renewed yet", slog.Any("error", err))
 		}
 		_ = clock.Sleep(ctx, s.opts.Clock, renewLook) // ends with ctx
 	}

@@ -32,12 +32,12 @@ func (a *agent) session(ctx context.Context, request api.SessionRequest) {
 	case a.sessions <- struct{}{}:
 		defer func() { <-a.sessions }()
 	default:
-		a.log.Warn("too many sessions at once; one is refused", slog.String("session", request.ID))
+		a.log.WarnContext(ctx, "too many sessions at once; one is refused", slog.String("session", request.ID))
 		return
 	}
 	frames, err := a.opts.Dialer.Session(ctx, request.ID)
 	if err != nil {
-		a.log.Warn("a session can't be dialled", slog.String("session", request.ID), slog.Any("error", err))
+		a.log.WarnContext(ctx, "a session can't be dialled", slog.String("session", request.ID), slog.Any("error", err))
 		return
 	}
 	defer frames.Close()
@@ -172,7 +172,8 @@ func (a *agent) takeInput(ctx context.Context, frames Frames, attached runtime.A
 			err = a.forwardSignal(ctx, ref, f.Signal)
 		}
 		if err != nil {
-			a.log.Debug("a frame of a session had no effect", slog.String("kind", f.Kind), slog.Any("error", err))
+			a.log.DebugContext(ctx, "a frame of a session had no effect", slog.String("kind", f.Kind),
+				slog.Any("error", err))
 		}
 	}
 }
@@ -260,9 +261,12 @@ func (a *agent) logsRequest(ctx context.Context, v view, request api.SessionRequ
 		if request.Assignment == nil || request.Source == nil {
 			return logs.Request{}, api.Errorf(api.CodeNotFound, "node %s knows no pod %s", a.opts.Node, request.Pod)
 		}
-		p := &step.Pod{Assignment: *request.Assignment, Template: *request.Source, Node: a.opts.Node, StartAt: a.clock.Now()}
+		p := &step.Pod{
+			Assignment: *request.Assignment, Template: *request.Source, Node: a.opts.Node, StartAt: a.clock.Now(),
+		}
 		if err := a.identity().Prepare(ctx, p); err != nil {
-			return logs.Request{}, api.Errorf(api.CodeForbidden, "the output of pod %s can't be read: %w", request.Pod, err)
+			return logs.Request{}, api.Errorf(api.CodeForbidden, "the output of pod %s can't be read: %w",
+				request.Pod, err)
 		}
 		owner = p.Owner
 		stdout, stderr = step.Outputs(p)
@@ -272,7 +276,8 @@ func (a *agent) logsRequest(ctx context.Context, v view, request api.SessionRequ
 		path = stderr
 	}
 	if path == "" {
-		return logs.Request{}, api.Errorf(api.CodeNotFound, "pod %s has no output file: its output went to the attached client", request.Pod)
+		return logs.Request{}, api.Errorf(api.CodeNotFound,
+			"pod %s has no output file: its output went to the attached client", request.Pod)
 	}
 	read := logs.Request{Path: path, Offset: request.Offset}
 	if os.Geteuid() == 0 {

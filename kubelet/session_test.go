@@ -80,7 +80,8 @@ func TestLogs(t *testing.T) {
 	b.requireNothingLeft()
 	// The node has forgotten the pod: the server tells again what it was.
 	request := api.SessionRequest{
-		ID: "l", Kind: api.SessionLogs, Pod: key, Stream: "stdout", Offset: 4, Assignment: &assignment, Source: &template,
+		ID: "l", Kind: api.SessionLogs, Pod: key, Stream: "stdout", Offset: 4, Assignment: &assignment,
+		Source: &template,
 	}
 	text, _ = readAll(t, b.open(request))
 	require.Equal(t, "two\n", text)

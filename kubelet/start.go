@@ -77,7 +77,7 @@ func (a *agent) live(ctx context.Context, p *pod, l launch) {
 	var delay *step.Delay
 	switch {
 	case errors.As(err, &delay):
-		a.log.Warn("start delayed",
+		a.log.WarnContext(ctx, "start delayed",
 			slog.String("pod", l.assignment.Key.String()), slog.String("reason", delay.Message))
 		a.cleanup(ctx, l.assignment)
 		a.post(func() { a.delayed(p, delay) })
@@ -155,7 +155,7 @@ func (a *agent) enterStart(ctx context.Context) (leave func(), err error) {
 
 // failed ends an attempt whose start went wrong on this side.
 func (a *agent) failed(ctx context.Context, p *pod, assignment api.PodAssignment, err error) {
-	a.log.Error("start failed", slog.String("pod", assignment.Key.String()), slog.Any("error", err))
+	a.log.ErrorContext(ctx, "start failed", slog.String("pod", assignment.Key.String()), slog.Any("error", err))
 	a.kill(ctx, a.ref(assignment))
 	a.cleanup(ctx, assignment)
 	report := a.failureReport(assignment.Key, err)

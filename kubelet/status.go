@@ -106,7 +106,7 @@ func (a *agent) inspect(ctx context.Context) {
 	for looks := 1; clock.Sleep(ctx, a.clock, inspectEvery) == nil; looks++ {
 		inventory, err := a.detect(ctx)
 		if err != nil {
-			a.log.Error("the inventory can't be read", slog.Any("error", err))
+			a.log.ErrorContext(ctx, "the inventory can't be read", slog.Any("error", err))
 			continue
 		}
 		a.post(func() {
@@ -152,7 +152,8 @@ func (a *agent) checkDisk() {
 	free := int64(fs.Bavail) * fs.Bsize
 	if free < stateFreeMin {
 		a.condition(conditionStateDisk, fmt.Sprintf(
-			"%s has %d MiB left and needs %d: pods can't be started; make room", a.opts.StateDir, free/mib, stateFreeMin/mib))
+			"%s has %d MiB left and needs %d: pods can't be started; make room",
+			a.opts.StateDir, free/mib, stateFreeMin/mib))
 		return
 	}
 	a.clearCondition(conditionStateDisk)

@@ -113,7 +113,8 @@ func (d *files) findV1(config Config, own map[string]string, mode Mode) {
 		}
 		// cpu and cpuacct often share one hierarchy under two names.
 		d.v1 = append(d.v1, hierarchy{
-			controller: controller, mount: mount, base: base, limiter: limiterV1(controller, config.Mount), alias: seen[base],
+			controller: controller, mount: mount, base: base, limiter: limiterV1(controller, config.Mount),
+			alias: seen[base],
 		})
 		seen[base] = true
 	}

@@ -36,8 +36,8 @@ func (d *files) makeV1(h hierarchy, dir, cpus string) error {
 	return err
 }
 
-// prepareV1 makes the levels from our root to a class, or to the shims' group. Before Linux 5.11 a v1 memory group counts
-// its children only if it was told so while it had none.
+// prepareV1 makes the levels from our root to a class, or to the shims' group. Before Linux 5.11 a v1
+// memory group counts its children only if it was told so while it had none.
 func prepareV1(h hierarchy, class string) error {
 	root := filepath.Dir(h.base)
 	for _, dir := range []string{root, h.base, class} {
@@ -139,7 +139,8 @@ func limitV1(h hierarchy, dir string, l Limits) error {
 		return err
 	}
 	// The second limit on memory, that with swap, exists only where the kernel accounts swap.
-	withSwap := h.controller == "memory" && l.MemoryBytes > 0 && exists(filepath.Join(dir, "memory.memsw.limit_in_bytes"))
+	withSwap := h.controller == "memory" && l.MemoryBytes > 0 &&
+		exists(filepath.Join(dir, "memory.memsw.limit_in_bytes"))
 	if err := h.limiter.Create(below, resourcesV1(l, withSwap)); err != nil {
 		return fmt.Errorf("set the %s limits: %w", h.controller, err)
 	}

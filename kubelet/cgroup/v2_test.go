@@ -22,7 +22,12 @@ func TestLimitsV2(t *testing.T) {
 			"cpu.max": "250000 100000", "cpu.weight": "1", "cpuset.cpus": "0-3",
 			"memory.max": "1073741824", "memory.swap.max": "0", "pids.max": "9",
 		}},
-		{"a kernel without swap accounting", []string{"memory"}, limits, false, map[string]string{"memory.max": "1073741824"}},
+		{
+			"a kernel without swap accounting",
+			[]string{"memory"},
+			limits, false,
+			map[string]string{"memory.max": "1073741824"},
+		},
 		{"a hybrid node's tracker", nil, limits, false, map[string]string{}},
 		{"no limits", v2Wanted(), Limits{}, true, map[string]string{"memory.swap.max": ""}},
 	} {

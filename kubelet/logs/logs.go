@@ -136,9 +136,11 @@ func readError(path, complaint string, err error) error {
 	case strings.Contains(complaint, "No such file"):
 		return api.Errorf(api.CodeNotFound, "the output file %s does not exist (any more)", path)
 	case strings.Contains(complaint, "Permission denied"):
-		return api.Errorf(api.CodeForbidden, "the output file %s can't be read with the rights of the job's owner", path)
+		return api.Errorf(api.CodeForbidden, "the output file %s can't be read with the rights of the job's owner",
+			path)
 	}
-	return api.Errorf(api.CodeUnavailable, "the output file %s can't be read: %s: %w", path, strings.TrimSpace(complaint), err)
+	return api.Errorf(api.CodeUnavailable, "the output file %s can't be read: %s: %w", path,
+		strings.TrimSpace(complaint), err)
 }
 
 // head keeps the beginning of what is written to it.

@@ -77,10 +77,10 @@ func TestFollowUntilTheEnd(t *testing.T) {
 func TestTheUsersRightsDecide(t *testing.T) {
 	t.Parallel()
 	require.Zero(t, os.Geteuid(), "run the node's tests as root")
-	dir, err := os.MkdirTemp("", "cox-logs-")
+	dir, err := os.MkdirTemp("", "cox-logs-") //nolint:usetesting // t.TempDir lets nobody else in
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chmod(dir, 0o755)) // t.TempDir lets nobody else in
+	require.NoError(t, os.Chmod(dir, 0o755))
 	secret := filepath.Join(dir, "secret")
 	require.NoError(t, os.WriteFile(secret, []byte("x"), 0o600))
 	link := filepath.Join(dir, "link")
@@ -99,10 +99,12 @@ func TestAReaderThatGoesAwayEndsIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	write(t, path, "x")
 	gone := errors.New("gone")
-	err := logs.Read(t.Context(), logs.Request{Path: path, Ended: make(chan struct{})}, func([]byte) error { return gone })
+	err := logs.Read(t.Context(), logs.Request{Path: path, Ended: make(chan struct{})},
+		func([]byte) error { return gone })
 	require.ErrorIs(t, err, gone)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	err = logs.Read(ctx, logs.Request{Path: path, Ended: make(chan struct{})}, func([]byte) error { cancel(); return nil })
+	err = logs.Read(ctx, logs.Request{Path: path, Ended: make(chan struct{})},
+		func([]byte) error { cancel(); return nil })
 	require.ErrorIs(t, err, context.Canceled)
 }

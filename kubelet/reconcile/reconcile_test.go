@@ -68,6 +68,10 @@ func TestDiff(t *testing.T) {
 		return &a
 	}
 	foreign := func(p *reconcile.Pod) { p.Epoch = "before the restore" }
+	told := func(grace int64) func(*reconcile.Pod) {
+		stop := &api.PodStop{State: api.PodCancelled, GraceSeconds: grace}
+		return func(p *reconcile.Pod) { p.Stopping = stop }
+	}
 	for _, c := range []struct {
 		name  string
 		want  *api.PodAssignment
@@ -77,19 +81,40 @@ func TestDiff(t *testing.T) {
 	}{
 		{name: "a new pod starts", want: want(), verb: reconcile.VerbStart},
 		{name: "one that is starting is left alone", want: want(), have: here(reconcile.PhaseStarting)},
-		{name: "also with a stop, which follows when it runs", want: want(stop(api.PodCancelled)), have: here(reconcile.PhaseStarting)},
+		{
+			name: "also with a stop, which follows when it runs", want: want(stop(api.PodCancelled)),
+			have: here(reconcile.PhaseStarting),
+		},
 		{name: "a running one is left alone", want: want(state(api.PodRunning)), have: here(reconcile.PhaseRunning)},
-		{name: "stop before the start", want: want(stop(api.PodCancelled)), verb: reconcile.VerbEnd, state: api.PodCancelled},
-		{name: "stop while delayed", want: want(stop(api.PodPreempted)), have: here(reconcile.PhaseDelayed), verb: reconcile.VerbEnd, state: api.PodPreempted},
-		{name: "stop while running", want: want(state(api.PodRunning), stop(api.PodCancelled)), have: here(reconcile.PhaseRunning), verb: reconcile.VerbStop},
-		{name: "a stop that was told is not told again", want: want(state(api.PodRunning), stop(api.PodCancelled)), have: here(reconcile.PhaseStopping, func(p *reconcile.Pod) {
-			p.Stopping = &api.PodStop{State: api.PodCancelled, GraceSeconds: 30}
-		})},
-		{name: "a changed stop is", want: want(state(api.PodRunning), stop(api.PodCancelled)), have: here(reconcile.PhaseStopping, func(p *reconcile.Pod) {
-			p.Stopping = &api.PodStop{State: api.PodCancelled, GraceSeconds: 90}
-		}), verb: reconcile.VerbStop},
-		{name: "a new time limit", want: want(state(api.PodRunning)), have: here(reconcile.PhaseRunning, func(p *reconcile.Pod) { p.TimeLimitSeconds = 30 }), verb: reconcile.VerbDeadline},
-		{name: "an ended one waits for its release", want: want(state(api.PodRunning)), have: here(reconcile.PhaseEnded)},
+		{
+			name: "stop before the start", want: want(stop(api.PodCancelled)), verb: reconcile.VerbEnd,
+			state: api.PodCancelled,
+		},
+		{
+			name: "stop while delayed", want: want(stop(api.PodPreempted)), have: here(reconcile.PhaseDelayed),
+			verb: reconcile.VerbEnd, state: api.PodPreempted,
+		},
+		{
+			name: "stop while running", want: want(state(api.PodRunning), stop(api.PodCancelled)),
+			have: here(reconcile.PhaseRunning), verb: reconcile.VerbStop,
+		},
+		{
+			name: "a stop that was told is not told again", want: want(state(api.PodRunning), stop(api.PodCancelled)),
+			have: here(reconcile.PhaseStopping, told(30)),
+		},
+		{
+			name: "a changed stop is", want: want(state(api.PodRunning), stop(api.PodCancelled)),
+			have: here(reconcile.PhaseStopping, told(90)), verb: reconcile.VerbStop,
+		},
+		{
+			name: "a new time limit", want: want(state(api.PodRunning)),
+			have: here(reconcile.PhaseRunning, func(p *reconcile.Pod) { p.TimeLimitSeconds = 30 }),
+			verb: reconcile.VerbDeadline,
+		},
+		{
+			name: "an ended one waits for its release", want: want(state(api.PodRunning)),
+			have: here(reconcile.PhaseEnded),
+		},
 		{name: "released", have: here(reconcile.PhaseEnded), verb: reconcile.VerbForget},
 		{name: "running and not wanted", have: here(reconcile.PhaseRunning), verb: reconcile.VerbKill},
 		{name: "being killed", have: here(reconcile.PhaseStopping, func(p *reconcile.Pod) { p.Killed = true })},
@@ -97,16 +122,46 @@ func TestDiff(t *testing.T) {
 		{name: "starting and not wanted", have: here(reconcile.PhaseStarting)},
 		{name: "of another epoch", have: here(reconcile.PhaseRunning, foreign), verb: reconcile.VerbOffer},
 		{name: "ended in another epoch", have: here(reconcile.PhaseEnded, foreign), verb: reconcile.VerbOffer},
-		{name: "offered and not answered", have: here(reconcile.PhaseRunning, foreign, func(p *reconcile.Pod) { p.OfferedTo = "a" })},
-		{name: "offered and refused", have: here(reconcile.PhaseRunning, foreign, func(p *reconcile.Pod) { p.Refused = true }), verb: reconcile.VerbKill},
-		{name: "given up by the store", want: want(state(api.PodNodeFailed)), have: here(reconcile.PhaseRunning), verb: reconcile.VerbKill},
-		{name: "never a second run of one attempt", want: want(state(api.PodRunning)), verb: reconcile.VerbEnd, state: api.PodNodeFailed},
+		{
+			name: "offered and not answered",
+			have: here(reconcile.PhaseRunning, foreign, func(p *reconcile.Pod) { p.OfferedTo = "a" }),
+		},
+		{
+			name: "offered and refused",
+			have: here(reconcile.PhaseRunning, foreign, func(p *reconcile.Pod) { p.Refused = true }),
+			verb: reconcile.VerbKill,
+		},
+		{
+			name: "given up by the store", want: want(state(api.PodNodeFailed)),
+			have: here(reconcile.PhaseRunning), verb: reconcile.VerbKill,
+		},
+		{
+			name: "never a second run of one attempt", want: want(state(api.PodRunning)),
+			verb: reconcile.VerbEnd, state: api.PodNodeFailed,
+		},
 		{name: "ended in the store and gone here", want: want(state(api.PodCompleted))},
-		{name: "too large", want: want(func(a *api.PodAssignment) { a.Resources.MemoryBytes = 2001 }), verb: reconcile.VerbEnd, state: api.PodRefused},
-		{name: "a CPU that is not offered", want: want(func(a *api.PodAssignment) { a.CPUs = "7" }), verb: reconcile.VerbEnd, state: api.PodRefused},
-		{name: "a CPU that is offered no longer", want: want(func(a *api.PodAssignment) { a.CPUs = "7" }), have: here(reconcile.PhaseDelayed, func(p *reconcile.Pod) { p.Assignment.CPUs = "7" }), verb: reconcile.VerbEnd, state: api.PodRefused},
-		{name: "too large by now", want: want(), have: here(reconcile.PhaseDelayed, func(p *reconcile.Pod) { p.Assignment.Resources.MemoryBytes = 2001 }), verb: reconcile.VerbEnd, state: api.PodRefused},
-		{name: "no list of CPUs", want: want(func(a *api.PodAssignment) { a.CPUs = "x" }), verb: reconcile.VerbEnd, state: api.PodRefused},
+		{
+			name: "too large", want: want(func(a *api.PodAssignment) { a.Resources.MemoryBytes = 2001 }),
+			verb: reconcile.VerbEnd, state: api.PodRefused,
+		},
+		{
+			name: "a CPU that is not offered", want: want(func(a *api.PodAssignment) { a.CPUs = "7" }),
+			verb: reconcile.VerbEnd, state: api.PodRefused,
+		},
+		{
+			name: "a CPU that is offered no longer", want: want(func(a *api.PodAssignment) { a.CPUs = "7" }),
+			have: here(reconcile.PhaseDelayed, func(p *reconcile.Pod) { p.Assignment.CPUs = "7" }),
+			verb: reconcile.VerbEnd, state: api.PodRefused,
+		},
+		{
+			name: "too large by now", want: want(),
+			have: here(reconcile.PhaseDelayed, func(p *reconcile.Pod) { p.Assignment.Resources.MemoryBytes = 2001 }),
+			verb: reconcile.VerbEnd, state: api.PodRefused,
+		},
+		{
+			name: "no list of CPUs", want: want(func(a *api.PodAssignment) { a.CPUs = "x" }),
+			verb: reconcile.VerbEnd, state: api.PodRefused,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -240,7 +295,8 @@ func checkWorld(t *testing.T, in reconcile.Input, got reconcile.Result) {
 		case reconcile.VerbKill, reconcile.VerbForget:
 			given := desired && want.State.Ended() && a.Verb == reconcile.VerbKill
 			require.True(t, known && (!desired || given), "a wanted pod is removed")
-			require.True(t, given || have.Epoch == in.Desired.Epoch || have.Refused, "a pod of another epoch is removed unasked")
+			require.True(t, given || have.Epoch == in.Desired.Epoch || have.Refused,
+				"a pod of another epoch is removed unasked")
 			if a.Verb == reconcile.VerbForget {
 				require.NotContains(t, []reconcile.Phase{reconcile.PhaseRunning, reconcile.PhaseStopping}, have.Phase)
 			}

@@ -5,7 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,7 +39,7 @@ func BenchmarkStart(b *testing.B) {
 		p.wait(b)
 		n.remove(b, p)
 	}
-	sort.Slice(starts, func(i, j int) bool { return starts[i] < starts[j] })
+	slices.Sort(starts)
 	b.ReportMetric(float64(starts[len(starts)/2].Microseconds())/1000, "start_ms_p50")
 	b.ReportMetric(float64(starts[len(starts)*99/100].Microseconds())/1000, "start_ms_p99")
 }
@@ -56,9 +56,7 @@ func BenchmarkPods(b *testing.B) {
 	for b.Loop() {
 		slots <- struct{}{}
 		total++
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			defer func() { <-slots }()
 			p, err := n.tryStart(spec, fullLimits)
 			if err != nil {
@@ -72,7 +70,7 @@ func BenchmarkPods(b *testing.B) {
 				b.Error(err)
 			}
 			_ = os.RemoveAll(p.dir)
-		}()
+		})
 	}
 	wg.Wait()
 	b.ReportMetric(float64(total)/time.Since(began).Seconds(), "pods/s")
@@ -101,6 +99,6 @@ func BenchmarkFirstInstruction(b *testing.B) {
 		waits = append(waits, time.Unix(0, at).Sub(began))
 		n.remove(b, p)
 	}
-	sort.Slice(waits, func(i, j int) bool { return waits[i] < waits[j] })
+	slices.Sort(waits)
 	b.ReportMetric(float64(waits[len(waits)/2].Microseconds())/1000, "first_ms_p50")
 }

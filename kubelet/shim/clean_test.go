@@ -39,7 +39,6 @@ func TestAPodIgnoresNoSignal(t *testing.T) {
 func ignoreRaw(t *testing.T, sig unix.Signal) {
 	t.Helper()
 	set := func(action, old *[4]uint64) {
-		//nolint:gosec // the kernel's struct sigaction
 		_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(action)),
 			uintptr(unsafe.Pointer(old)), 8, 0, 0)
 		require.Zero(t, errno)

@@ -25,9 +25,7 @@ type kubeletOrder struct {
 }
 
 // startByKubelet has another process start the pod, so that a test can kill or stop that process.
-func startByKubelet(
-	t *testing.T, n *node, spec shimapi.Spec,
-) (dir string, name cgroup.Pod, kubelet *exec.Cmd) {
+func startByKubelet(t *testing.T, n *node, spec shimapi.Spec) (dir string, name cgroup.Pod, kubelet *exec.Cmd) {
 	t.Helper()
 	name = cgroup.Pod{Class: "guaranteed", ID: "by-kubelet"}
 	require.NoError(t, n.driver.Create(name, fullLimits))

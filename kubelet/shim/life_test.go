@@ -66,8 +66,7 @@ func TestTimeLimitGrace(t *testing.T) {
 		signal       unix.Signal
 	}{
 		{"a trap ends it within the grace", trap, 20_000, 3, 0},
-		{"a stopped process is woken to act", `trap 'exit 4' TERM; echo ready; kill -STOP $$; sleep 100`,
-			20_000, 4, 0},
+		{"a stopped process is woken to act", `trap 'exit 4' TERM; echo ready; kill -STOP $$; sleep 100`, 20_000, 4, 0},
 		{"KILL after the grace", stubborn, 100, 0, unix.SIGKILL},
 		{"no grace", stubborn, 0, 0, unix.SIGKILL},
 	} {
@@ -208,7 +207,7 @@ func nothingEscapes(t *testing.T, n *node) {
 	n.remove(t, p)
 	data, err := os.ReadFile(filepath.Join(spec.Dir, "pids"))
 	require.NoError(t, err)
-	for _, word := range strings.Fields(string(data)) {
+	for word := range strings.FieldsSeq(string(data)) {
 		pid, err := strconv.Atoi(word)
 		require.NoError(t, err)
 		require.ErrorIs(t, unix.Kill(pid, 0), unix.ESRCH)
@@ -371,7 +370,7 @@ func (n *node) spares(t *testing.T) []int {
 	data, err := os.ReadFile(filepath.Join(n.shims.TrackerLeaf, "cgroup.procs"))
 	require.NoError(t, err)
 	var pids []int
-	for _, word := range strings.Fields(string(data)) {
+	for word := range strings.FieldsSeq(string(data)) {
 		pid, err := strconv.Atoi(word)
 		require.NoError(t, err)
 		pids = append(pids, pid)

@@ -100,6 +100,7 @@ func newNodeAt(t testing.TB, mount string) *node {
 
 // cleanUp kills what a failed test left, then demands that nothing of ours remains.
 func (n *node) cleanUp(t testing.TB) {
+	t.Helper()
 	n.starter.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), waitMax)
 	defer cancel()
@@ -159,9 +160,7 @@ func (n *node) tryStart(spec shimapi.Spec, limits cgroup.Limits) (*pod, error) {
 }
 
 // tryStartWith gives change the last word on the spec.
-func (n *node) tryStartWith(
-	spec shimapi.Spec, limits cgroup.Limits, change func(*shimapi.Spec),
-) (*pod, error) {
+func (n *node) tryStartWith(spec shimapi.Spec, limits cgroup.Limits, change func(*shimapi.Spec)) (*pod, error) {
 	id := strconv.FormatInt(n.next.Add(1), 10)
 	p := &pod{name: cgroup.Pod{Class: "guaranteed", ID: id}, dir: filepath.Join(n.dir, "pod-"+id)}
 	if err := os.Mkdir(p.dir, 0o700); err != nil {

@@ -121,32 +121,52 @@ func TestStartFailures(t *testing.T) {
 		errno  syscall.Errno
 		user   bool
 	}{
-		{"no directory", func(s *shimapi.Spec) { s.Dir = "/no/such/dir" },
-			shimapi.StepWorkdir, unix.ENOENT, true},
-		{"closed directory", func(s *shimapi.Spec) { s.Dir = rootOnly },
-			shimapi.StepWorkdir, unix.EACCES, true},
-		{"no output directory", func(s *shimapi.Spec) { s.Stdout.Path = "no/out" },
-			shimapi.StepStdout, unix.ENOENT, true},
-		{"closed output", func(s *shimapi.Spec) { s.Stderr.Path = rootOnly + "/e" },
-			shimapi.StepStderr, unix.EACCES, true},
+		{
+			"no directory", func(s *shimapi.Spec) { s.Dir = "/no/such/dir" },
+			shimapi.StepWorkdir, unix.ENOENT, true,
+		},
+		{
+			"closed directory", func(s *shimapi.Spec) { s.Dir = rootOnly },
+			shimapi.StepWorkdir, unix.EACCES, true,
+		},
+		{
+			"no output directory", func(s *shimapi.Spec) { s.Stdout.Path = "no/out" },
+			shimapi.StepStdout, unix.ENOENT, true,
+		},
+		{
+			"closed output", func(s *shimapi.Spec) { s.Stderr.Path = rootOnly + "/e" },
+			shimapi.StepStderr, unix.EACCES, true,
+		},
 		{"a pipe that nobody reads", func(s *shimapi.Spec) {
 			s.Stdout.Path = "fifo"
 			require.NoError(t, unix.Mkfifo(filepath.Join(s.Dir, "fifo"), 0o666))
 			require.NoError(t, os.Chmod(filepath.Join(s.Dir, "fifo"), 0o666))
 		}, shimapi.StepStdout, unix.ENXIO, true},
 		{"no input", func(s *shimapi.Spec) { s.Stdin.Path = "none" }, shimapi.StepStdin, unix.ENOENT, true},
-		{"no command", func(s *shimapi.Spec) { s.Argv = []string{"no-such-command"} },
-			shimapi.StepExec, unix.ENOENT, true},
-		{"no path", func(s *shimapi.Spec) { s.Argv = []string{"/no/such/command"} },
-			shimapi.StepExec, unix.ENOENT, true},
-		{"not executable", func(s *shimapi.Spec) { s.Argv = []string{write("plain", "#!/bin/sh\n", 0o644)} },
-			shimapi.StepExec, unix.EACCES, true},
-		{"no interpreter", func(s *shimapi.Spec) { s.Argv = []string{write("odd", "#!/no/sh\n", 0o755)} },
-			shimapi.StepExec, unix.ENOENT, true},
-		{"no first line", func(s *shimapi.Spec) { s.Argv = []string{write("bare", "echo hi\n", 0o755)} },
-			shimapi.StepExec, unix.ENOEXEC, true},
-		{"no group", func(s *shimapi.Spec) { s.Cgroup.TrackerLeaf = "/sys/fs/cgroup/none" },
-			shimapi.StepCgroup, unix.ENOENT, false},
+		{
+			"no command", func(s *shimapi.Spec) { s.Argv = []string{"no-such-command"} },
+			shimapi.StepExec, unix.ENOENT, true,
+		},
+		{
+			"no path", func(s *shimapi.Spec) { s.Argv = []string{"/no/such/command"} },
+			shimapi.StepExec, unix.ENOENT, true,
+		},
+		{
+			"not executable", func(s *shimapi.Spec) { s.Argv = []string{write("plain", "#!/bin/sh\n", 0o644)} },
+			shimapi.StepExec, unix.EACCES, true,
+		},
+		{
+			"no interpreter", func(s *shimapi.Spec) { s.Argv = []string{write("odd", "#!/no/sh\n", 0o755)} },
+			shimapi.StepExec, unix.ENOENT, true,
+		},
+		{
+			"no first line", func(s *shimapi.Spec) { s.Argv = []string{write("bare", "echo hi\n", 0o755)} },
+			shimapi.StepExec, unix.ENOEXEC, true,
+		},
+		{
+			"no group", func(s *shimapi.Spec) { s.Cgroup.TrackerLeaf = "/sys/fs/cgroup/none" },
+			shimapi.StepCgroup, unix.ENOENT, false,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			spec := n.spec(t, "exit 0")

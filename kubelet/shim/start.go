@@ -62,7 +62,7 @@ func NewStarter(binary string, shims shimapi.Cgroup) (*Starter, error) {
 	for range launchThreads {
 		onSpareThread(func() { s.work(joined) })
 	}
-	var errs []error
+	errs := make([]error, 0, launchThreads)
 	for range launchThreads {
 		errs = append(errs, <-joined)
 	}

@@ -40,7 +40,7 @@ func TestUnprivileged(t *testing.T) {
 	program := filepath.Join(dir, "helper") // the test binary's own directory is closed to others
 	data, err := os.ReadFile(self)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(program, data, 0o755)) //nolint:gosec // must be executable
+	require.NoError(t, os.WriteFile(program, data, 0o755))
 	cmd := exec.Command(program)
 	cmd.Dir = dir
 	cmd.Env = []string{"COX_SHIM_TEST_HELPER=unprivileged", "SHIM=" + shimBinary, "PATH=/usr/bin:/bin"}
@@ -69,7 +69,7 @@ func TestUnprivileged(t *testing.T) {
 	pids, err := os.ReadFile(filepath.Join(dir, "pids"))
 	require.NoError(t, err)
 	require.Len(t, strings.Fields(string(pids)), 2)
-	for _, word := range strings.Fields(string(pids)) {
+	for word := range strings.FieldsSeq(string(pids)) {
 		pid, err := strconv.Atoi(word)
 		require.NoError(t, err)
 		require.ErrorIs(t, unix.Kill(pid, 0), unix.ESRCH, "an escaped process lives on")

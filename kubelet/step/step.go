@@ -104,8 +104,7 @@ func (d *Delay) Error() string { return d.Message }
 // FailureOf turns any error of a step into the end of the attempt. What is not known better is the
 // node's fault: the job goes elsewhere.
 func FailureOf(err error) *Failure {
-	var f *Failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Failure](err); ok {
 		return f
 	}
 	return &Failure{State: api.PodStartFailed, Reason: api.ReasonNode, Message: err.Error()}

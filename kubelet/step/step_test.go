@@ -28,8 +28,8 @@ func pod(change ...func(*step.Pod)) *step.Pod {
 		Template: api.KubeletTemplate{
 			Cluster: "c", ArrayCount: 10, ArrayMin: 1, ArrayMax: 19, ArrayStep: 2,
 			Spec: api.JobSpec{
-				Name: "sweep", Partition: "main", Account: "lab", QOS: "normal", SubmitDir: "/home/ada/run", SubmitHost: "login",
-				Owner: api.Identity{User: "ada", UID: 1001, GID: 1002}, GraceSeconds: 30,
+				Name: "sweep", Partition: "main", Account: "lab", QOS: "normal", SubmitDir: "/home/ada/run",
+				SubmitHost: "login", Owner: api.Identity{User: "ada", UID: 1001, GID: 1002}, GraceSeconds: 30,
 				Roles: []api.Role{{Name: "main", Count: 1, Template: api.PodTemplate{Containers: []api.Container{{
 					Main: true, Args: []string{"a b"}, Requests: requests, Limits: requests, Umask: 0o027,
 				}}}}},
@@ -61,26 +61,28 @@ func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	p := pod(func(p *step.Pod) {
 		p.Template.Payload.Environment = []string{
-			"HOME=/elsewhere", "TMPDIR=/tmp", "BASH_FUNC_module%%=() {  eval `x`\n}", "SBATCH_ACCOUNT=x", "COX_CONTEXT=lab",
-			"SLURM_JOB_ID=1", "SLURM_ARRAY_TASK_ID=99", "SLURM_JOB_DEPENDENCY=z", "COX_INDEX=3", "SLURM_CONF=/etc/slurm.conf", "broken",
+			"HOME=/elsewhere", "TMPDIR=/tmp", "BASH_FUNC_module%%=() {  eval `x`\n}", "SBATCH_ACCOUNT=x",
+			"COX_CONTEXT=lab", "SLURM_JOB_ID=1", "SLURM_ARRAY_TASK_ID=99", "SLURM_JOB_DEPENDENCY=z",
+			"COX_INDEX=3", "SLURM_CONF=/etc/slurm.conf", "broken",
 		}
 	})
 	require.Equal(t, map[string]string{
-		"HOME": "/elsewhere", "TMPDIR": "/scratch/42_7-2", "BASH_FUNC_module%%": "() {  eval `x`\n}", "SBATCH_ACCOUNT": "x",
-		"COX_CONTEXT": "lab", "SLURM_CONF": "/etc/slurm.conf",
-		"USER": "ada", "LOGNAME": "ada", "SHELL": "/bin/bash", "PATH": "/usr/local/bin:/usr/bin:/bin",
-		"SLURM_JOB_ID": "49", "SLURM_JOBID": "49", "SLURM_JOB_NAME": "sweep", "SLURM_JOB_PARTITION": "main",
+		"HOME": "/elsewhere", "TMPDIR": "/scratch/42_7-2", "BASH_FUNC_module%%": "() {  eval `x`\n}",
+		"SBATCH_ACCOUNT": "x", "COX_CONTEXT": "lab", "SLURM_CONF": "/etc/slurm.conf", "USER": "ada",
+		"LOGNAME": "ada", "SHELL": "/bin/bash", "PATH": "/usr/local/bin:/usr/bin:/bin", "SLURM_JOB_ID": "49",
+		"SLURM_JOBID": "49", "SLURM_JOB_NAME": "sweep", "SLURM_JOB_PARTITION": "main",
 		"SLURM_JOB_ACCOUNT": "lab", "SLURM_JOB_QOS": "normal", "SLURM_JOB_USER": "ada", "SLURM_JOB_UID": "1001",
-		"SLURM_JOB_GID": "1002", "SLURM_SUBMIT_DIR": "/home/ada/run", "SLURM_SUBMIT_HOST": "login", "SLURM_CLUSTER_NAME": "c",
-		"SLURM_JOB_START_TIME": "1000", "SLURM_JOB_END_TIME": "1060", "SLURM_RESTART_COUNT": "1",
-		"SLURM_ARRAY_JOB_ID": "42", "SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "10", "SLURM_ARRAY_TASK_MIN": "1",
-		"SLURM_ARRAY_TASK_MAX": "19", "SLURM_ARRAY_TASK_STEP": "2",
-		"SLURM_CPUS_PER_TASK": "2", "SLURM_CPUS_ON_NODE": "2", "SLURM_JOB_CPUS_PER_NODE": "2", "SLURM_MEM_PER_NODE": "1024",
-		"SLURM_NTASKS": "1", "SLURM_NPROCS": "1", "SLURM_NNODES": "1", "SLURM_JOB_NUM_NODES": "1", "SLURM_TASKS_PER_NODE": "1",
-		"SLURM_NODELIST": "n1.example.org", "SLURM_JOB_NODELIST": "n1.example.org", "SLURMD_NODENAME": "n1.example.org",
-		"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0",
-		"COX_JOB_ID": "42", "COX_TASK_ID": "49", "COX_INDEX": "7", "COX_RANK": "0", "COX_ATTEMPT": "2", "COX_NODE": "n1.example.org",
-		"COX_CPUS": "2", "COX_CPU_LIST": "0-1", "COX_MEMORY_BYTES": "1073741824",
+		"SLURM_JOB_GID": "1002", "SLURM_SUBMIT_DIR": "/home/ada/run", "SLURM_SUBMIT_HOST": "login",
+		"SLURM_CLUSTER_NAME": "c", "SLURM_JOB_START_TIME": "1000", "SLURM_JOB_END_TIME": "1060",
+		"SLURM_RESTART_COUNT": "1", "SLURM_ARRAY_JOB_ID": "42", "SLURM_ARRAY_TASK_ID": "7",
+		"SLURM_ARRAY_TASK_COUNT": "10", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_MAX": "19",
+		"SLURM_ARRAY_TASK_STEP": "2", "SLURM_CPUS_PER_TASK": "2", "SLURM_CPUS_ON_NODE": "2",
+		"SLURM_JOB_CPUS_PER_NODE": "2", "SLURM_MEM_PER_NODE": "1024", "SLURM_NTASKS": "1", "SLURM_NPROCS": "1",
+		"SLURM_NNODES": "1", "SLURM_JOB_NUM_NODES": "1", "SLURM_TASKS_PER_NODE": "1",
+		"SLURM_NODELIST": "n1.example.org", "SLURM_JOB_NODELIST": "n1.example.org",
+		"SLURMD_NODENAME": "n1.example.org", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0",
+		"COX_JOB_ID": "42", "COX_TASK_ID": "49", "COX_INDEX": "7", "COX_RANK": "0", "COX_ATTEMPT": "2",
+		"COX_NODE": "n1.example.org", "COX_CPUS": "2", "COX_CPU_LIST": "0-1", "COX_MEMORY_BYTES": "1073741824",
 	}, environment(t, p))
 
 	plain := environment(t, pod(func(p *step.Pod) {
@@ -196,13 +198,34 @@ func TestIdentity(t *testing.T) {
 		delay bool
 	}{
 		{name: "same user", check: step.Identity{Names: names{identity: ada}, Floor: 1000}, uid: 1001},
-		{name: "another user", check: step.Identity{Names: names{identity: api.Identity{User: "bob"}}, Floor: 1000}, uid: 1001, says: "knows uid 1001 as bob"},
-		{name: "nobody has it", check: step.Identity{Names: names{err: api.Errorf(api.CodeNotFound, "no")}, Floor: 1000}, uid: 1001, says: "knows no user"},
-		{name: "no answer", check: step.Identity{Names: names{err: api.Errorf(api.CodeUnavailable, "down")}, Floor: 1000}, uid: 1001, says: "down", delay: true},
-		{name: "below the floor", check: step.Identity{Names: names{identity: ada}, Floor: 1000}, uid: 999, says: "below 1000"},
+		{
+			name:  "another user",
+			check: step.Identity{Names: names{identity: api.Identity{User: "bob"}}, Floor: 1000}, uid: 1001,
+			says: "knows uid 1001 as bob",
+		},
+		{
+			name:  "nobody has it",
+			check: step.Identity{Names: names{err: api.Errorf(api.CodeNotFound, "no")}, Floor: 1000}, uid: 1001,
+			says: "knows no user",
+		},
+		{
+			name:  "no answer",
+			check: step.Identity{Names: names{err: api.Errorf(api.CodeUnavailable, "down")}, Floor: 1000},
+			uid:   1001, says: "down", delay: true,
+		},
+		{
+			name: "below the floor", check: step.Identity{Names: names{identity: ada}, Floor: 1000}, uid: 999,
+			says: "below 1000",
+		},
 		{name: "root with leave", check: step.Identity{Names: names{identity: ada}}, uid: 0},
-		{name: "our own user without root", check: step.Identity{Names: names{identity: ada}, Floor: 5000, Self: 1001}, uid: 1001},
-		{name: "others without root", check: step.Identity{Names: names{identity: ada}, Self: 7}, uid: 1001, says: "without root's rights"},
+		{
+			name:  "our own user without root",
+			check: step.Identity{Names: names{identity: ada}, Floor: 5000, Self: 1001}, uid: 1001,
+		},
+		{
+			name: "others without root", check: step.Identity{Names: names{identity: ada}, Self: 7}, uid: 1001,
+			says: "without root's rights",
+		},
 		{name: "minus one", check: step.Identity{Names: names{identity: ada}}, uid: -1, says: "no ids"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -271,7 +294,9 @@ func TestSpoolAndScratch(t *testing.T) {
 
 func TestCgroupNames(t *testing.T) {
 	t.Parallel()
-	a := api.PodAssignment{Key: api.PodKey{Instance: api.Instance{Owner: 42, Index: 7, Rank: 3}, Attempt: 11}, Class: api.ClassGuaranteed}
+	a := api.PodAssignment{
+		Key: api.PodKey{Instance: api.Instance{Owner: 42, Index: 7, Rank: 3}, Attempt: 11}, Class: api.ClassGuaranteed,
+	}
 	got := step.CgroupPod(a)
 	require.NoError(t, got.Validate())
 	require.Equal(t, "42_7.3", got.ID)
@@ -301,7 +326,8 @@ func TestCleanupGoesBackwardsAndOn(t *testing.T) {
 	var done []string
 	broken := errors.New("broken")
 	list := step.List{
-		failing{name: "a", cleanups: &done}, failing{name: "b", cleanup: broken, cleanups: &done},
+		failing{name: "a", cleanups: &done},
+		failing{name: "b", cleanup: broken, cleanups: &done},
 		failing{name: "c", prepare: broken, cleanups: &done},
 	}
 	err := list.Prepare(t.Context(), pod())

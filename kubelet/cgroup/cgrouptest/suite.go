@@ -70,8 +70,14 @@ func life(t *testing.T, d cgroup.Driver) {
 func names(t *testing.T, d cgroup.Driver) {
 	t.Helper()
 	for _, pod := range []cgroup.Pod{
-		{}, {Class: "a"}, {Class: "..", ID: "x"}, {Class: "a", ID: "../x"}, {Class: "a", ID: "x/y"},
-		{Class: "shims", ID: "x"}, {Class: "a", ID: "x", Attempt: -1}, {Class: "a", ID: ".."},
+		{},
+		{Class: "a"},
+		{Class: "..", ID: "x"},
+		{Class: "a", ID: "../x"},
+		{Class: "a", ID: "x/y"},
+		{Class: "shims", ID: "x"},
+		{Class: "a", ID: "x", Attempt: -1},
+		{Class: "a", ID: ".."},
 	} {
 		require.ErrorIs(t, d.Create(pod, cgroup.Limits{}), cgroup.ErrInvalidName, "%+v", pod)
 		require.ErrorIs(t, d.Remove(t.Context(), pod), cgroup.ErrInvalidName, "%+v", pod)
@@ -155,7 +161,7 @@ func kill(t *testing.T, d cgroup.Driver) {
 		while :; do /bin/true; done`)
 	var pids []int
 	require.Eventually(t, func() bool {
-		data, err := os.ReadFile(pidFile) //nolint:gosec // our own file
+		data, err := os.ReadFile(pidFile)
 		pids = parsePids(string(data))
 		return err == nil && len(pids) == 2
 	}, waitMax, poll)

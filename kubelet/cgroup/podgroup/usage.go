@@ -109,7 +109,7 @@ func oomKillsV1(dir string) (int64, error) {
 // RSS reads the anonymous memory of all processes now, without page cache: what people mean by the
 // memory of a job. Callers sample it for the peak.
 func RSS(c shimapi.Cgroup) (int64, error) {
-	path, key := "", ""
+	var path, key string
 	switch {
 	case c.MemoryV2 != "":
 		path, key = filepath.Join(c.MemoryV2, "memory.stat"), "anon"

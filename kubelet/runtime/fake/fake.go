@@ -130,8 +130,9 @@ func (w *World) beginStop(p *pod, reason shimapi.Reason, grace time.Duration) {
 func (w *World) finish(p *pod, reason shimapi.Reason, code, signal int) {
 	p.state.Phase = shimapi.PhaseEnded
 	p.record = shimapi.ExitRecord{
-		Version: shimapi.Version, Pod: p.spec.Pod, Attempt: p.spec.Attempt, Reason: reason, ExitCode: code, Signal: signal,
-		Start: p.plan.Fail, StartedUnixNS: p.state.StartedUnixNS, StartedBoottimeNS: p.state.StartedBoottimeNS,
+		Version: shimapi.Version, Pod: p.spec.Pod, Attempt: p.spec.Attempt, Reason: reason, ExitCode: code,
+		Signal: signal,
+		Start:  p.plan.Fail, StartedUnixNS: p.state.StartedUnixNS, StartedBoottimeNS: p.state.StartedBoottimeNS,
 		EndedUnixNS: w.wall.Add(w.now).UnixNano(), EndedBoottimeNS: w.now.Nanoseconds(),
 	}
 	close(p.done)

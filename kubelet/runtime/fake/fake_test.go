@@ -1,7 +1,7 @@
 package fake_test
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,7 +24,7 @@ func (h *harness) Lose(pod runtime.Pod)     { h.world.Lose(pod) }
 
 func (h *harness) Pod(does runtimetest.Behaviour) (runtime.Pod, shimapi.Spec) {
 	h.next++
-	return runtime.Pod{Dir: fmt.Sprint(h.next)}, shimapi.Spec{Pod: fmt.Sprint(h.next), Argv: []string{string(does)}}
+	return runtime.Pod{Dir: strconv.Itoa(h.next)}, shimapi.Spec{Pod: strconv.Itoa(h.next), Argv: []string{string(does)}}
 }
 
 func plan(_ api.PodKey, spec shimapi.Spec) fake.Plan {

@@ -39,8 +39,8 @@ type Runtime struct {
 var _ runtime.Runtime = (*Runtime)(nil)
 
 // New starts nothing yet. The starter is the runtime's from now on.
-func New(starter *shim.Starter, cgroups cgroup.Driver, clock clock.Clock) *Runtime {
-	return &Runtime{starter: starter, cgroups: cgroups, clock: clock, clients: map[string]*shim.Client{}}
+func New(starter *shim.Starter, cgroups cgroup.Driver, c clock.Clock) *Runtime {
+	return &Runtime{starter: starter, cgroups: cgroups, clock: c, clients: map[string]*shim.Client{}}
 }
 
 // Start implements runtime.Runtime.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -103,7 +104,7 @@ var scripts = map[runtimetest.Behaviour]string{
 
 func (h *harness) Pod(does runtimetest.Behaviour) (runtime.Pod, shimapi.Spec) {
 	h.pods++
-	name := fmt.Sprint(h.pods)
+	name := strconv.Itoa(h.pods)
 	pod := runtime.Pod{Dir: filepath.Join(h.dir, name), Group: cgroup.Pod{Class: "burstable", ID: name}}
 	pod.Key.Owner = 1
 	require.NoError(h.t, os.Mkdir(pod.Dir, 0o700))
@@ -113,7 +114,8 @@ func (h *harness) Pod(does runtimetest.Behaviour) (runtime.Pod, shimapi.Spec) {
 	leaf, err := h.driver.Leaf(pod.Group, "main")
 	require.NoError(h.t, err)
 	spec := shimapi.Spec{
-		Pod: name, Argv: []string{"/bin/sh", "-c", scripts[does]}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: work, Cgroup: leaf,
+		Pod: name, Argv: []string{"/bin/sh", "-c", scripts[does]}, Env: []string{"PATH=/usr/bin:/bin"},
+		Dir: work, Cgroup: leaf,
 	}
 	if does == runtimetest.CannotStart {
 		spec.Dir = "/nowhere"
@@ -146,7 +148,10 @@ func (h *harness) Lose(pod runtime.Pod) {
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	require.Zero(t, os.Geteuid(), "run the node's tests as root")
-	runtimetest.Run(t, func(t *testing.T) runtimetest.Harness { return newHarness(t) })
+	runtimetest.Run(t, func(t *testing.T) runtimetest.Harness {
+		t.Helper()
+		return newHarness(t)
+	})
 }
 
 // TestForgetEndsAShimThatCannotWriteItsRecord: the disk is full, the end is known from the pipe.

@@ -5,7 +5,6 @@ package runtimetest
 
 import (
 	"context"
-	"errors"
 	"syscall"
 	"testing"
 	"time"
@@ -248,6 +247,6 @@ func testWaitEndsWithItsContext(t *testing.T, h Harness) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := r.Wait(ctx, pod)
-	require.True(t, errors.Is(err, context.Canceled), "%v", err)
+	require.ErrorIs(t, err, context.Canceled, "%v", err)
 	require.NoError(t, r.Kill(bound(t), pod))
 }

@@ -29,8 +29,6 @@ func pathError(step shimapi.Step, path string, err error) *shimapi.StartError {
 }
 
 // sentences say what failed and what would help; %s is the path, %v the kernel's words.
-//
-//nolint:gochecknoglobals // a constant table
 var sentences = map[shimapi.Step]string{
 	shimapi.StepWorkdir: "the working directory %s can't be entered: %v; " +
 		"create it or choose another one with --chdir",
@@ -43,8 +41,6 @@ var sentences = map[shimapi.Step]string{
 }
 
 // userErrnos mean that a path, a permission or a quota of the user's is wrong.
-//
-//nolint:gochecknoglobals // a constant table
 var userErrnos = []syscall.Errno{
 	unix.ENOENT, unix.EACCES, unix.EPERM, unix.ENOTDIR, unix.EISDIR, unix.ELOOP, unix.ENAMETOOLONG,
 	unix.EROFS, unix.ENOSPC, unix.EDQUOT, unix.ETXTBSY, unix.ENOEXEC, unix.E2BIG, unix.EINVAL,
@@ -67,8 +63,7 @@ func execError(program string, err error) *shimapi.StartError {
 }
 
 func errnoOf(err error) int {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return int(errno)
 	}
 	return 0

@@ -43,7 +43,7 @@ func ignored(sig unix.Signal) bool {
 // never ignored.
 func changeAction(sig unix.Signal, action, old *sigaction) {
 	const maskBytes = signalMax / 8
-	//nolint:gosec // the pointers outlive the call
+	//nolint:errcheck,gosec // it can't fail, and the pointers outlive the call
 	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(action)),
 		uintptr(unsafe.Pointer(old)), maskBytes, 0, 0)
 }

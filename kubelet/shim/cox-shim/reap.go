@@ -45,7 +45,7 @@ func watchMain(pidfd int, ended chan<- struct{}) {
 		return
 	}
 	_ = conn.Read(func(fd uintptr) bool {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor is small
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		n, err := unix.Poll(fds, 0)
 		return n > 0 || (err != nil && !errors.Is(err, unix.EINTR))
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -63,9 +64,7 @@ func serve(listener *os.File, p *pod) {
 }
 
 // accept waits in the poller. Package net would do the same and cost a shim half a megabyte.
-func accept(raw interface {
-	Read(func(uintptr) bool) error
-}) (*os.File, error) {
+func accept(raw syscall.RawConn) (*os.File, error) {
 	var fd int
 	var acceptErr error
 	err := raw.Read(func(listener uintptr) bool {
