@@ -32,7 +32,7 @@ func startCluster(t *testing.T) *cluster.Cluster {
 	cox, err := filepath.Abs(filepath.Join("..", "bin", "cox"))
 	require.NoError(t, err)
 	require.FileExists(t, cox, "the binary under test is made by `make build`")
-	dir, err := os.MkdirTemp("", "cox-test-")
+	dir, err := os.MkdirTemp("", "cox-test-") //nolint:usetesting // a short path that others may enter
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	c, err := cluster.Start(t.Context(), cluster.Options{
@@ -71,7 +71,7 @@ func removeTree(dir string) {
 			removeTree(filepath.Join(dir, child.Name()))
 		}
 	}
-	os.Remove(dir) //nolint:errcheck,gosec // see above
+	os.Remove(dir) //nolint:errcheck // see above
 }
 
 func TestScripts(t *testing.T) { runScripts(t, "script") }

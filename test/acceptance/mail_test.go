@@ -29,7 +29,7 @@ type mailbox struct {
 
 func newMailbox(t *testing.T) mailbox {
 	t.Helper()
-	dir, err := os.MkdirTemp(base, "mail-")
+	dir, err := os.MkdirTemp(base, "mail-") //nolint:usetesting // the server's user must reach it
 	require.NoError(t, err)
 	return mailbox{t: t, dir: dir}
 }
@@ -110,15 +110,15 @@ func TestMail(t *testing.T) {
 
 	files, err := filepath.Glob(filepath.Join(box.dir, "mail.*"))
 	require.NoError(t, err)
-	all := ""
+	var all strings.Builder
 	for _, f := range files {
 		text, err := os.ReadFile(f)
 		require.NoError(t, err)
-		all += string(text)
+		all.Write(text)
 	}
-	require.Contains(t, all, "To: bob@example.org\n")
-	require.Contains(t, all, "To: "+alice.name+"\n")
-	require.Regexp(t, `Exit code +3\n`, all)
+	require.Contains(t, all.String(), "To: bob@example.org\n")
+	require.Contains(t, all.String(), "To: "+alice.name+"\n")
+	require.Regexp(t, `Exit code +3\n`, all.String())
 }
 
 // A mail that the mail system refuses, or whose server is killed, comes later.

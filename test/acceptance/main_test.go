@@ -90,7 +90,8 @@ func furnishFuse() error {
 		return fmt.Errorf("this kernel has no FUSE (modprobe fuse): %w", err)
 	}
 	own := filepath.Join(base, "etc", "fuse")
-	if err := unix.Mknod(own, unix.S_IFCHR|0o666, int(info.Sys().(*syscall.Stat_t).Rdev)); err != nil {
+	stat := info.Sys().(*syscall.Stat_t) //nolint:forcetypeassert // what Linux gives
+	if err := unix.Mknod(own, unix.S_IFCHR|0o666, int(stat.Rdev)); err != nil {
 		return fmt.Errorf("make a FUSE device: %w", err)
 	}
 	if err := os.Chmod(own, 0o666); err != nil {

@@ -87,7 +87,7 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 		select {
 		case err := <-c.done:
 			c.done <- err
-			return false, fmt.Errorf("cox up ended: %v; its output:\n%s", err, c.Log())
+			return false, fmt.Errorf("cox up ended: %w; its output:\n%s", err, c.Log())
 		default:
 		}
 		nodes, err := api1.Nodes(ctx)
@@ -211,10 +211,10 @@ func (c *Cluster) Up() int { return c.up.Process.Pid }
 
 // Stop ends the cluster in order, and by force if that takes too long.
 func (c *Cluster) Stop() {
-	defer c.log.Close()
+	defer c.log.Close() //nolint:errcheck // nothing is written after it
 	_ = c.up.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-c.done:
+	case <-c.done: //nolint:errcheck // how it ended does not matter
 	case <-time.After(stopMax):
 		c.Kill()
 	}
@@ -226,5 +226,5 @@ func (c *Cluster) Kill() {
 	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		_ = c.up.Process.Kill()
 	}
-	<-c.done
+	<-c.done //nolint:errcheck // how it ended does not matter
 }

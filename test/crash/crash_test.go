@@ -48,7 +48,7 @@ func start(t *testing.T) *cluster.Cluster {
 	require.NoError(t, err, "run `make build` first")
 	bin, err = filepath.Abs(bin)
 	require.NoError(t, err)
-	dir, err := os.MkdirTemp("", "cox-crash-")
+	dir, err := os.MkdirTemp("", "cox-crash-") //nolint:usetesting // a short path that others may enter
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	c, err := cluster.Start(t.Context(), cluster.Options{Cox: bin, Dir: dir, Args: []string{"--allow-root-jobs"}})
