@@ -47,7 +47,7 @@ func sections() []section {
 		{"submit", submissions},
 		{"processes", submitProcesses},
 		{"tasks", tasksOnOneNode},
-		{"slurm", slurmTasks},
+		{"slurm", slurm},
 	}
 }
 

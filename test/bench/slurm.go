@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -12,33 +10,43 @@ import (
 	"strconv"
 )
 
-// slurmRate finds the rate of the tuned array in the peer script's output.
-var slurmRate = regexp.MustCompile(`TUNED_DEFER: array of \d+:.* ([\d.]+) jobs/s`) //nolint:gochecknoglobals // read-only
+// slurmFigures are the tuned peer's figures in its script's output, by the names of our results.
+var slurmFigures = []struct { //nolint:gochecknoglobals // read-only
+	name, unit string
+	line       *regexp.Regexp
+}{
+	{"slurm_run_true_ms_p50", "ms", regexp.MustCompile(`TUNED_DEFER: srun -n1 /bin/true wall:.* p50=([\d.]+) ms`)},
+	{"slurm_tasks_per_s_one_node", "1/s", regexp.MustCompile(`TUNED_DEFER: array of \d+:.* ([\d.]+) jobs/s`)},
+	{"slurm_submit_processes_per_s", "1/s", regexp.MustCompile(`TUNED_DEFER: \d+ sbatch calls,.* = ([\d.]+) submits/s`)},
+}
 
-// slurmTasks runs the peer's own throughput section in the same run on the same machine. Its script
-// installs Slurm from Debian and cleans up after itself.
-func slurmTasks(ctx context.Context, b *bench) error {
+// slurm runs the peer's own script in the same run on the same machine. It installs Slurm from Debian
+// and cleans up after itself. Its array is smaller than ours, since its rate does not depend on it.
+func slurm(ctx context.Context, b *bench) error {
 	script := filepath.Join(b.peers, "slurm-bench.sh")
 	if _, err := os.Stat(script); b.peers == "" || err != nil {
-		b.note("slurm_tasks_per_s_one_node not measured: set PEERS to the folder of slurm-bench.sh")
+		for _, f := range slurmFigures {
+			b.note("%s not measured: set PEERS to the folder of slurm-bench.sh", f.name)
+		}
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, "bash", script, "tput")
-	cmd.Env = append(os.Environ(), "N_ARRAY="+strconv.Itoa(b.pick(5000, 200)), "N_SBATCH=100")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", script, err, out.Bytes())
+	cmd := exec.CommandContext(ctx, "bash", script, "lat", "tput")
+	cmd.Env = append(os.Environ(), "N_ARRAY="+strconv.Itoa(b.pick(1000, 200)), "N_LAT="+strconv.Itoa(b.pick(30, 10)),
+		"N_SBATCH="+strconv.Itoa(b.pick(400, 100)), "PAR="+strconv.Itoa(clients))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", script, err, out)
 	}
-	for lines := bufio.NewScanner(&out); lines.Scan(); {
-		if m := slurmRate.FindStringSubmatch(lines.Text()); m != nil {
-			rate, err := strconv.ParseFloat(m[1], 64)
-			if err != nil {
-				return fmt.Errorf("rate %q: %w", m[1], err)
-			}
-			b.result("slurm_tasks_per_s_one_node", rate, "1/s")
-			return nil
+	for _, f := range slurmFigures {
+		m := f.line.FindSubmatch(out)
+		if m == nil {
+			return fmt.Errorf("%s printed no %s:\n%s", script, f.name, out)
 		}
+		value, err := strconv.ParseFloat(string(m[1]), 64)
+		if err != nil {
+			return fmt.Errorf("%s: %q: %w", f.name, m[1], err)
+		}
+		b.result(f.name, value, f.unit)
 	}
-	return fmt.Errorf("%s printed no rate", script)
+	return nil
 }
