@@ -19,8 +19,7 @@ func (s *Server) accountOperations() {
 	})
 }
 
-func (s *Server) checkAccount(ctx context.Context, name string, spec api.AccountSpec,
-	wrong *fieldErrors) error {
+func (s *Server) checkAccount(ctx context.Context, name string, spec api.AccountSpec, wrong *fieldErrors) error {
 	checkText("description", spec.Description, wrong)
 	parent := spec.Parent
 	for depth := 0; parent != ""; depth++ {

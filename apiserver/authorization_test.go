@@ -131,8 +131,12 @@ func TestAuthorisation(t *testing.T) {
 			name string
 			uid  int64
 			want bool
-		}{{"nobody", -1, c.want.nobody}, {"bob", bobUID, c.want.bob}, {"ada", adaUID, c.want.ada}, {"admin",
-			adminUID, c.want.admin}} {
+		}{
+			{"nobody", -1, c.want.nobody},
+			{"bob", bobUID, c.want.bob},
+			{"ada", adaUID, c.want.ada},
+			{"admin", adminUID, c.want.admin},
+		} {
 			if op.id == "watch" && who.want {
 				continue // it would not end; TestWatch… get in
 			}
@@ -140,8 +144,11 @@ func TestAuthorisation(t *testing.T) {
 			refused := got.status == http.StatusUnauthorized || got.status == http.StatusForbidden
 			require.Equal(t, who.want, !refused, "%s as %s: %d %s", op.id, who.name, got.status, got.body)
 			if refused {
-				got.problem(map[bool]api.Code{true: api.CodeUnauthenticated,
-					false: got.code()}[who.uid < 0 || op.id == "join-kubelet"])
+				want := got.code()
+				if who.uid < 0 || op.id == "join-kubelet" {
+					want = api.CodeUnauthenticated
+				}
+				got.problem(want)
 			}
 		}
 	}

@@ -55,26 +55,29 @@ func decodeStrict(data []byte, v any) error {
 }
 
 func explainDecode(data []byte, t reflect.Type, err error) error {
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
-		return &api.Error{Code: api.CodeInvalid, Message: "the body has a value of the wrong type",
+	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return &api.Error{
+			Code: api.CodeInvalid, Message: "the body has a value of the wrong type",
 			Fields: []api.FieldError{
 				{Field: wrongType.Field, Message: fmt.Sprintf("is a JSON %s, but must be %s", wrongType.Value,
 					jsonTypeName(wrongType.Type))},
-			}}
+			},
+		}
 	}
 	var generic any
 	if json.Unmarshal(data, &generic) == nil {
 		if unknown := unknownFields("", generic, t, nil); len(unknown) > 0 {
-			return &api.Error{Code: api.CodeUnknownField,
-				Message: "the body has a field that the API does not have", Fields: unknown}
+			return &api.Error{
+				Code: api.CodeUnknownField, Message: "the body has a field that the API does not have",
+				Fields: unknown,
+			}
 		}
 	}
 	return api.Errorf(api.CodeInvalid, "the body can't be read as JSON: %w", err)
 }
 
 func jsonTypeName(t reflect.Type) string {
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // the API has no other kinds than these and integers
 	case reflect.String:
 		return "a string"
 	case reflect.Bool:

@@ -37,9 +37,11 @@ func TestOpenAPIIsCommitted(t *testing.T) {
 func TestErrorsAreDocumented(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	b.WriteString("# Error codes\n\nEvery error of the API is a problem document (RFC 9457, `application/problem+json`) with these\n" +
+	b.WriteString("# Error codes\n\nEvery error of the API is a problem document (RFC 9457, " +
+		"`application/problem+json`) with these\n" +
 		"members: `code` (below, stable), `status`, `detail` (a sentence: what happened and what to do) and\n" +
-		"`fields` (each wrong field with its path). This table is generated from the code.\n\n| code | HTTP status |\n|---|---|\n")
+		"`fields` (each wrong field with its path). This table is generated from the code.\n\n" +
+		"| code | HTTP status |\n|---|---|\n")
 	for _, row := range apiserver.StatusTable() {
 		fmt.Fprintf(&b, "| `%s` | %d %s |\n", row.Code, row.Status, row.Title)
 	}

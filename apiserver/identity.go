@@ -31,8 +31,10 @@ func (s *Server) identityOperations() {
 	handle(s, operation("version", http.MethodGet, "/v1/version", "Say which server this is"),
 		func(context.Context, *nothing) (*reply[version], error) {
 			o := s.options
-			return ok(version{Version: o.Version, Cluster: o.ClusterName, Server: o.ServerID,
-				Leading: o.Leading()}, nil)
+			return ok(version{
+				Version: o.Version, Cluster: o.ClusterName, Server: o.ServerID,
+				Leading: o.Leading(),
+			}, nil)
 		})
 }
 

@@ -98,7 +98,7 @@ func (s *Server) listJobs(ctx context.Context, in *jobList) (*reply[page[api.Job
 	var wrong fieldErrors
 	filter.States = parseStates(in.State, &wrong)
 	filter.IDs = parseIDs(in.IDs, &wrong)
-	if err := wrong.err(api.CodeInvalid, "the list can't be filtered so"); err != nil {
+	if err := wrong.err("the list can't be filtered so"); err != nil {
 		return nil, err
 	}
 	jobs, next, err := s.store.ListJobs(ctx, filter)
@@ -106,8 +106,9 @@ func (s *Server) listJobs(ctx context.Context, in *jobList) (*reply[page[api.Job
 }
 
 func parseStates(text string, wrong *fieldErrors) []api.JobState {
-	var out []api.JobState
-	for _, word := range splitList(text) {
+	words := splitList(text)
+	out := make([]api.JobState, 0, len(words))
+	for _, word := range words {
 		known := false
 		for _, state := range api.JobStates() {
 			known = known || string(state) == word

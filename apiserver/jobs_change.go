@@ -167,7 +167,8 @@ func (s *Server) releaseJob(ctx context.Context, in *jobAction) (*reply[api.Job]
 	}
 	if len(t.ordinals) > 0 {
 		if t.job.Spec.Hold {
-			return nil, api.Errorf(api.CodeConflict, "job %d is held as a whole, so its tasks can't be released one by one: "+
+			return nil, api.Errorf(api.CodeConflict, "job %d is held as a whole, "+
+				"so its tasks can't be released one by one: "+
 				"release the job", t.job.ID)
 		}
 		return s.changed(ctx, t, s.store.HoldIndices(ctx, t.job.ID, t.ordinals, false, t.now))

@@ -3,6 +3,7 @@ package apiserver
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/coxswain-hpc/coxswain/api"
 	"github.com/coxswain-hpc/coxswain/apiserver/authn"
@@ -55,9 +56,7 @@ type submission struct {
 
 // prepare brings the request to its final form: who, which policy, which defaults; then it checks
 // all fields at once, and last what needs the store.
-func (s *Server) prepare(
-	ctx context.Context, caller authn.Caller, request *api.JobSubmit,
-) (*submission, error) {
+func (s *Server) prepare(ctx context.Context, caller authn.Caller, request *api.JobSubmit) (*submission, error) {
 	sub := &submission{request: request, spec: &request.Spec, caller: caller}
 	sub.fillOwner()
 	if sub.spec.Owner.UID == 0 && !s.options.AllowRootJobs {
@@ -70,7 +69,7 @@ func (s *Server) prepare(
 	sub.fillDefaults()
 	s.noteMail(sub)
 	sub.check()
-	if err := sub.wrong.err(api.CodeInvalid, "the job can't be accepted"); err != nil {
+	if err := sub.wrong.err("the job can't be accepted"); err != nil {
 		return nil, err
 	}
 	if sub.spec.Nice < 0 && !caller.Admin {
@@ -144,12 +143,7 @@ func (b *submission) policyError(field string, err error) error {
 }
 
 func contains[T comparable](list []T, x T) bool {
-	for _, v := range list {
-		if v == x {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, x)
 }
 
 // resolveDependencies checks that the jobs exist, in one query, and turns the own number of an array
@@ -177,11 +171,10 @@ func (s *Server) resolveDependencies(ctx context.Context, spec *api.JobSpec) err
 			wrong.add(dependencyField(i), err.Error())
 		}
 	}
-	return wrong.err(api.CodeInvalid, "the job can't be accepted")
+	return wrong.err("the job can't be accepted")
 }
 
-func (s *Server) resolveDependency(ctx context.Context, d *api.Dependency,
-	found map[api.JobID]api.Job) error {
+func (s *Server) resolveDependency(ctx context.Context, d *api.Dependency, found map[api.JobID]api.Job) error {
 	if d.Kind == api.DependencySingleton {
 		return nil
 	}

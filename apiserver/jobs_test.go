@@ -77,15 +77,23 @@ func TestSubmitNamesEveryWrongField(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	main := func(s *api.JobSubmit) *api.Container { return &s.Spec.Roles[0].Template.Containers[0] }
+	depend := func(s *api.JobSubmit, kind api.DependencyKind, on api.JobID) {
+		s.Spec.Dependencies = []api.Dependency{{Kind: kind, On: on}}
+	}
+	const container = "spec.roles[0].template.containers[0]"
 	cases := map[string]func(*api.JobSubmit){
-		"payload.script":                    func(s *api.JobSubmit) { s.Payload.Script = nil },
-		"payload.environment[1]":            func(s *api.JobSubmit) { s.Payload.Environment[1] = "no equals sign" },
-		"spec.roles":                        func(s *api.JobSubmit) { s.Spec.Roles = nil; s.Payload.Script = []byte("#!/bin/sh") },
-		"spec.roles[0].template.containers": func(s *api.JobSubmit) { main(s).Main = false },
-		"spec.roles[0].template.containers[0].requests.memory_bytes": func(s *api.JobSubmit) { main(s).Requests.MemoryBytes = -1 },
-		"spec.roles[0].template.containers[0].requests.cpu_millis":   func(s *api.JobSubmit) { main(s).Requests.CPUMillis = 1 << 60 },
-		"spec.roles[0].template.containers[0].working_dir":           func(s *api.JobSubmit) { main(s).WorkingDir = "here" },
-		"spec.roles[0].template.containers[0].soft_limits.files":     func(s *api.JobSubmit) { main(s).SoftLimits = map[string]int64{"files": 1} },
+		"payload.script":                     func(s *api.JobSubmit) { s.Payload.Script = nil },
+		"payload.environment[1]":             func(s *api.JobSubmit) { s.Payload.Environment[1] = "no equals sign" },
+		"spec.roles[0].template.containers":  func(s *api.JobSubmit) { main(s).Main = false },
+		container + ".requests.memory_bytes": func(s *api.JobSubmit) { main(s).Requests.MemoryBytes = -1 },
+		container + ".requests.cpu_millis":   func(s *api.JobSubmit) { main(s).Requests.CPUMillis = 1 << 60 },
+		container + ".working_dir":           func(s *api.JobSubmit) { main(s).WorkingDir = "here" },
+		container + ".soft_limits.files": func(s *api.JobSubmit) {
+			main(s).SoftLimits = map[string]int64{"files": 1}
+		},
+		"spec.roles": func(s *api.JobSubmit) {
+			s.Spec.Roles, s.Payload.Script = nil, []byte("#!/bin/sh")
+		},
 		"spec.array":                 func(s *api.JobSubmit) { s.Spec.Array = "1-" },
 		"spec.roles[0].count":        func(s *api.JobSubmit) { s.Spec.Roles[0].Count = -1 },
 		"spec.account":               func(s *api.JobSubmit) { s.Spec.Account = "nowhere" },
@@ -93,8 +101,8 @@ func TestSubmitNamesEveryWrongField(t *testing.T) {
 		"spec.qos":                   func(s *api.JobSubmit) { s.Spec.QOS = "nowhere" },
 		"spec.time_limit_seconds":    func(s *api.JobSubmit) { s.Spec.TimeLimitSeconds = -5 },
 		"spec.name":                  func(s *api.JobSubmit) { s.Spec.Name = "a\nb" },
-		"spec.dependencies[0]":       func(s *api.JobSubmit) { s.Spec.Dependencies = []api.Dependency{{Kind: api.DependencyAfterOK, On: 999}} },
-		"spec.dependencies[0].kind":  func(s *api.JobSubmit) { s.Spec.Dependencies = []api.Dependency{{Kind: "afterlife", On: 1}} },
+		"spec.dependencies[0]":       func(s *api.JobSubmit) { depend(s, api.DependencyAfterOK, 999) },
+		"spec.dependencies[0].kind":  func(s *api.JobSubmit) { depend(s, "afterlife", 1) },
 		"spec.warning.signal":        func(s *api.JobSubmit) { s.Spec.Warning = &api.WarningSignal{Signal: "NOPE"} },
 		"spec.mail.user":             func(s *api.JobSubmit) { s.Spec.Mail = &api.Mail{User: "-oQ/tmp"} },
 		"spec.mail.events[0]":        func(s *api.JobSubmit) { s.Spec.Mail = &api.Mail{Events: []string{"birth"}} },
@@ -144,7 +152,8 @@ func TestBodiesAreStrict(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	post := func(body string) answer { return b.as(adaUID, http.MethodPost, "/v1/jobs", body) }
-	p := post(`{"spec":{"roles":[{"template":{"containers":[{"main":true,"memory":"1G"}]}}],"colour":"red"}}`).problem(api.CodeUnknownField)
+	p := post(`{"spec":{"roles":[{"template":{"containers":[{"main":true,"memory":"1G"}]}}],"colour":"red"}}`).
+		problem(api.CodeUnknownField)
 	require.Equal(t, []api.FieldError{
 		{Field: "spec.colour", Message: "is no field of the API"},
 		{Field: "spec.roles[0].template.containers[0].memory", Message: "is no field of the API"},
@@ -199,7 +208,8 @@ func TestUpdateIsGuardedByGeneration(t *testing.T) {
 	b := setup(t)
 	job := b.submit(adaUID, func(s *api.JobSubmit) { s.Spec.Array = "0-9" })
 	var got api.Job
-	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"name":"new","array_limit":3}`, "If-Match", `"1"`).into(http.StatusOK, &got)
+	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"name":"new","array_limit":3}`, "If-Match", `"1"`).
+		into(http.StatusOK, &got)
 	require.Equal(t, "new", got.Spec.Name)
 	require.Equal(t, "0-9%3", got.Spec.Array)
 	require.Equal(t, int64(2), got.Generation)
@@ -209,9 +219,11 @@ func TestUpdateIsGuardedByGeneration(t *testing.T) {
 	b.as(adminUID, http.MethodPatch, path(job.ID, ""), `{"nice":-1}`).into(http.StatusOK, &got)
 	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"nice":9223372036854775807}`).problem(api.CodeInvalid)
 	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"partition":"nowhere"}`).problem(api.CodeInvalid)
-	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"requests":{"cpu_millis":4000,"memory_bytes":1024}}`).into(http.StatusOK, &got)
+	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"requests":{"cpu_millis":4000,"memory_bytes":1024}}`).
+		into(http.StatusOK, &got)
 	require.Equal(t, int64(4000), got.Spec.Roles[0].Template.Main().Limits.CPUMillis)
-	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"requests":{"cpu_millis":2000,"memory_bytes":0}}`).into(http.StatusOK, &got)
+	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"requests":{"cpu_millis":2000,"memory_bytes":0}}`).
+		into(http.StatusOK, &got)
 	require.Equal(t, api.Resources{CPUMillis: 2000, MemoryBytes: 1024}, got.Spec.Roles[0].Template.Main().Limits,
 		"no limit is lifted by leaving it out")
 }
@@ -219,10 +231,12 @@ func TestUpdateIsGuardedByGeneration(t *testing.T) {
 func TestAnotherPartitionMustAllowTheTimeLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.as(adminUID, http.MethodPut, "/v1/partitions/short", api.PartitionSpec{MaxTimeSeconds: 120}).into(http.StatusOK, nil)
+	b.as(adminUID, http.MethodPut, "/v1/partitions/short", api.PartitionSpec{MaxTimeSeconds: 120}).
+		into(http.StatusOK, nil)
 	job := b.submit(adaUID, func(s *api.JobSubmit) { s.Spec.TimeLimitSeconds = 600 })
 	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"partition":"short"}`).problem(api.CodeInvalid)
-	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"partition":"short","time_limit_seconds":60}`).into(http.StatusOK, nil)
+	b.as(adaUID, http.MethodPatch, path(job.ID, ""), `{"partition":"short","time_limit_seconds":60}`).
+		into(http.StatusOK, nil)
 }
 
 func TestUnlimitedTimeIsAccepted(t *testing.T) {

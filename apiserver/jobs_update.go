@@ -59,8 +59,10 @@ func fieldError(field string, err error) error {
 	if code != api.CodeNotFound {
 		return err
 	}
-	return &api.Error{Code: api.CodeInvalid, Message: err.Error(),
-		Fields: []api.FieldError{{Field: field, Message: err.Error()}}}
+	return &api.Error{
+		Code: api.CodeInvalid, Message: err.Error(),
+		Fields: []api.FieldError{{Field: field, Message: err.Error()}},
+	}
 }
 
 // applyUpdate changes the spec as asked, or says what is wrong with the request.
@@ -88,7 +90,7 @@ func applyUpdate(spec *api.JobSpec, u api.JobUpdate, by updater) error {
 	updateTime(spec, u, by, &wrong)
 	updateArrayLimit(spec, u, by, &wrong)
 	updateRequests(spec, u, by, &wrong)
-	if err := wrong.err(api.CodeInvalid, "the job can't be changed so"); err != nil {
+	if err := wrong.err("the job can't be changed so"); err != nil {
 		return err
 	}
 	return updatePriority(spec, u, by)

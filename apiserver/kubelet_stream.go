@@ -40,7 +40,7 @@ type streamStore struct {
 func (s streamStore) RegisterNode(
 	ctx context.Context, name string, status api.NodeStatus, now time.Time,
 ) (api.Node, error) {
-	return s.Store.RegisterEnrolled(ctx, name, s.enrolment, status, now)
+	return s.RegisterEnrolled(ctx, name, s.enrolment, status, now)
 }
 
 // RenewLeases implements stream.Store.
@@ -62,23 +62,22 @@ func (s *Server) kubeletStream(w http.ResponseWriter, r *http.Request) error {
 	caller := authn.CallerOf(r.Context())
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
-		return nil //nolint:nilerr // Accept has answered
+		return nil
 	}
 	conn.SetReadLimit(kubeletMessageMax)
 	ctx, end := context.WithCancelCause(s.life)
 	defer end(nil)
 	k := &kubeletConn{server: s, conn: conn}
 	err = k.serve(ctx, end, caller)
-	k.close(err)
-	s.log.Info("kubelet stream ended", slog.String("node", caller.Node), slog.Any("error", err))
+	k.close(r.Context(), err)
+	s.log.InfoContext(r.Context(), "kubelet stream ended", slog.String("node", caller.Node), slog.Any("error", err))
 	return nil
 }
 
-// close tells the kubelet why, if it still listens.
-func (k *kubeletConn) close(err error) {
-	var e *api.Error
-	if errors.As(err, &e) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+// close tells the kubelet why, if it still listens; that ctx may be over doesn't matter.
+func (k *kubeletConn) close(ctx context.Context, err error) {
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		k.write(ctx, api.ServerMessage{Error: e})                   //nolint:errcheck // it ends either way
 		k.conn.Close(websocket.StatusTryAgainLater, string(e.Code)) //nolint:errcheck // it ends either way
@@ -117,7 +116,7 @@ func (k *kubeletConn) serve(ctx context.Context, end context.CancelCauseFunc, ca
 	go func() {
 		defer close(done)
 		end(k.writer(ctx))
-		k.close(context.Cause(ctx))
+		k.close(ctx, context.Cause(ctx))
 	}()
 	end(k.reader(context.WithoutCancel(ctx)))
 	<-done
@@ -162,7 +161,8 @@ func (k *kubeletConn) open(ctx context.Context, node string, hello api.KubeletHe
 		return err
 	}
 	k.session = stream.New(stream.Options{
-		Store: streamStore{k.server.store, k.server.renewals, k.stream.enrolment}, Node: node, Epoch: meta.Epoch, Now: k.server.clock.Now,
+		Store: streamStore{k.server.store, k.server.renewals, k.stream.enrolment}, Node: node,
+		Epoch: meta.Epoch, Now: k.server.clock.Now,
 	})
 	welcome, err := k.session.Open(storeCtx, hello)
 	if err != nil {
@@ -172,7 +172,7 @@ func (k *kubeletConn) open(ctx context.Context, node string, hello api.KubeletHe
 		return err
 	}
 	k.server.streams.open(k.stream)
-	k.server.log.Info("kubelet connected", slog.String("node", node),
+	k.server.log.InfoContext(ctx, "kubelet connected", slog.String("node", node),
 		slog.Int("pods", len(welcome.Welcome.Pods)))
 	return nil
 }
@@ -192,8 +192,7 @@ func (k *kubeletConn) reader(ctx context.Context) error {
 }
 
 // step uses the session and sends its answers.
-func (k *kubeletConn) step(ctx context.Context,
-	use func(context.Context) ([]api.ServerMessage, error)) error {
+func (k *kubeletConn) step(ctx context.Context, use func(context.Context) ([]api.ServerMessage, error)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	storeCtx, cancel := context.WithTimeout(ctx, streamStoreMax)

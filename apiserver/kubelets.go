@@ -67,17 +67,18 @@ func (s *Server) joinKubelet(ctx context.Context, in *joinInput) (*reply[certifi
 }
 
 func (s *Server) certificates(certificate []byte) certificates {
-	return certificates{CertificatePEM: string(certificate),
-		CAPEM: string(s.options.Authority.CertificatePEM())}
+	return certificates{CertificatePEM: string(certificate), CAPEM: string(s.options.Authority.CertificatePEM())}
 }
 
 // mayJoin refuses a name that cannot be one, and one whose node is heard.
 func (s *Server) mayJoin(ctx context.Context, name string) error {
 	if !nodeNameOK(name) {
-		return &api.Error{Code: api.CodeInvalid, Message: "this can't be a node's name",
+		return &api.Error{
+			Code: api.CodeInvalid, Message: "this can't be a node's name",
 			Fields: []api.FieldError{
 				{Field: "node", Message: "must be a host name in lower case: letters, digits, dots and hyphens"},
-			}}
+			},
+		}
 	}
 	node, err := s.store.GetNode(ctx, name)
 	if api.CodeOf(err) == api.CodeNotFound {

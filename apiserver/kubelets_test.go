@@ -21,6 +21,7 @@ import (
 const patience = 30 * time.Second
 
 func within(t testing.TB) context.Context {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
@@ -69,8 +70,10 @@ func (b *bundle) dial(k *client.Kubelet, node, boot string) kubeletStream {
 
 func nodeStatus(boot string) api.NodeStatus {
 	size := api.Resources{CPUMillis: 8000, MemoryBytes: 16 << 30}
-	return api.NodeStatus{BootID: boot, KubeletVersion: "1",
-		Inventory: api.Inventory{Capacity: size, Allocatable: size, CgroupMode: "v2"}}
+	return api.NodeStatus{
+		BootID: boot, KubeletVersion: "1",
+		Inventory: api.Inventory{Capacity: size, Allocatable: size, CgroupMode: "v2"},
+	}
 }
 
 func (s kubeletStream) send(m api.KubeletMessage) {
@@ -170,7 +173,8 @@ func TestAPodsWayThroughTheStream(t *testing.T) {
 	require.Equal(t, m.Pods[0].Template, m.Templates[0].Hash)
 	require.Equal(t, script().Payload, m.Templates[0].Payload)
 
-	b.as(adaUID, http.MethodPost, path(job.ID, "/signal"), `{"signal":"SIGUSR1","batch_only":true}`).into(http.StatusOK, nil)
+	b.as(adaUID, http.MethodPost, path(job.ID, "/signal"), `{"signal":"SIGUSR1","batch_only":true}`).
+		into(http.StatusOK, nil)
 	m = s.until(func(m api.ServerMessage) bool { return len(m.Signals) > 0 })
 	require.Equal(t, "USR1", m.Signals[0].Signal)
 	require.True(t, m.Signals[0].BatchOnly)
@@ -179,8 +183,7 @@ func TestAPodsWayThroughTheStream(t *testing.T) {
 	started, ended := time.Now().UTC(), time.Now().UTC()
 	s.send(api.KubeletMessage{Report: &api.KubeletReport{Seq: 9, Pods: []api.PodReport{
 		{Key: key, State: api.PodCompleted, At: ended, StartedAt: &started, Exit: &api.PodExit{}},
-		{Key: api.PodKey{Instance: api.Instance{Owner: 4242, Index: -1}, Attempt: 1}, State: api.PodRunning,
-			At: ended},
+		{Key: api.PodKey{Instance: api.Instance{Owner: 4242, Index: -1}, Attempt: 1}, State: api.PodRunning, At: ended},
 	}}})
 	m = s.until(func(m api.ServerMessage) bool { return m.ReportAck == 9 })
 	require.Len(t, m.Stale, 1)
@@ -278,8 +281,10 @@ func TestTokensOverTLS(t *testing.T) {
 	b.submit(adaUID)
 	var made struct{ ID, Token string }
 	b.as(adaUID, http.MethodPost, "/v1/tokens", `{"use":"user","ttl_seconds":60}`).into(http.StatusCreated, &made)
-	c, err := client.New(client.Options{Server: "https://" + b.address, Token: made.Token,
-		CAPEM: b.authority.CertificatePEM(), RetryFor: -1})
+	c, err := client.New(client.Options{
+		Server: "https://" + b.address, Token: made.Token,
+		CAPEM: b.authority.CertificatePEM(), RetryFor: -1,
+	})
 	require.NoError(t, err)
 	who, err := c.Whoami(within(t))
 	require.NoError(t, err)
@@ -317,7 +322,9 @@ func TestATokenOfALocalServerNamesNoAddress(t *testing.T) {
 	b := &bundle{t: t}
 	b.store, _ = newStore(t)
 	var err error
-	b.server, err = apiserver.New(apiserver.Options{Store: b.store, Names: people, Logger: slog.New(slog.DiscardHandler)})
+	b.server, err = apiserver.New(apiserver.Options{
+		Store: b.store, Names: people, Logger: slog.New(slog.DiscardHandler),
+	})
 	require.NoError(t, err)
 	var made client.NewToken
 	b.as(adaUID, http.MethodPost, "/v1/tokens", `{"use":"user"}`).into(http.StatusCreated, &made)
@@ -333,7 +340,7 @@ func TestOnlyTLS13AndNeverPlain(t *testing.T) {
 	require.ErrorContains(t, err, "protocol version")
 	conn, err := net.Dial("tcp", b.address)
 	require.NoError(t, err)
-	defer conn.Close()
+	t.Cleanup(func() { _ = conn.Close() })
 	_, err = conn.Write([]byte("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"))
 	require.NoError(t, err)
 	buf := make([]byte, 64)

@@ -117,7 +117,7 @@ func (s *Server) askLeader(ctx context.Context, method, path string, in, out any
 	r.Header.Set("Content-Type", "application/json")
 	answer, err := peers.Do(r)
 	if err != nil {
-		s.log.Debug("ask the leader's server", slog.String("url", where), slog.Any("error", err))
+		s.log.DebugContext(ctx, "ask the leader's server", slog.String("url", where), slog.Any("error", err))
 		return errNoLeaderServer
 	}
 	defer answer.Body.Close() //nolint:errcheck // it was only read

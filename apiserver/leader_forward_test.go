@@ -67,7 +67,7 @@ func TestWhatOnlyTheLeaderKnows(t *testing.T) {
 	leader.as(adaUID, http.MethodGet, "/v1/servers/explain/1?index=-1", nil).problem(api.CodeForbidden)
 }
 
-func TestAServerThatEndsWithdraws(t *testing.T) {
+func TestAServerThatEndsWithdraws(t *testing.T) { //nolint:tparallel // the subtest has to end first
 	t.Parallel()
 	b := setup(t)
 	ids := func() (out []string) {

@@ -103,7 +103,7 @@ func (s *Server) measure(next http.Handler) http.Handler {
 		s.metrics.requests.WithLabelValues(route, r.Method, strconv.Itoa(status)).Inc()
 		s.metrics.seconds.WithLabelValues(route, r.Method).Observe(took.Seconds())
 		if s.log.Enabled(r.Context(), slog.LevelDebug) {
-			s.log.Debug("request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			s.log.DebugContext(r.Context(), "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", status), slog.Duration("took", took.Round(time.Microsecond)))
 		}
 	})
@@ -112,19 +112,21 @@ func (s *Server) measure(next http.Handler) http.Handler {
 // recoverPanic turns a bug in one handler into one failed request.
 func (s *Server) recoverPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			v := recover()
-			if v == nil {
-				return
-			}
-			if v == http.ErrAbortHandler { //nolint:errorlint // panics with exactly this value
-				panic(v)
-			}
-			s.log.Error("handler panicked", slog.Any("panic", v), slog.String("path", r.URL.Path),
-				slog.String("stack", string(debug.Stack())))
-			s.writeProblem(w, r,
-				api.Errorf(api.CodeInternal, "an error inside the server; its log has the cause"))
-		}()
+		defer s.recovered(w, r)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// recovered answers a request whose handler panicked; it has to be deferred itself.
+func (s *Server) recovered(w http.ResponseWriter, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler { //nolint:errorlint // panics with exactly this value
+		panic(v)
+	}
+	s.log.ErrorContext(r.Context(), "handler panicked", slog.Any("panic", v), slog.String("path", r.URL.Path),
+		slog.String("stack", string(debug.Stack())))
+	s.writeProblem(w, r, api.Errorf(api.CodeInternal, "an error inside the server; its log has the cause"))
 }

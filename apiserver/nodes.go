@@ -67,7 +67,7 @@ func (s *Server) updateNode(ctx context.Context, in *nodeUpdate) (*versioned[api
 		checkName("labels", k, &wrong)
 		checkText("labels."+k, v, &wrong)
 	}
-	if err := wrong.err(api.CodeInvalid, "the node can't be changed so"); err != nil {
+	if err := wrong.err("the node can't be changed so"); err != nil {
 		return nil, err
 	}
 	n, err := s.store.UpdateNodeSpec(ctx, in.Name, generation, s.clock.Now(), func(have *api.NodeSpec) error {

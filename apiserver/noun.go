@@ -67,7 +67,7 @@ func putNoun[N, S any](ctx context.Context, s *Server, n noun[N, S], in *nounPut
 	if err := n.check(ctx, in.Name, spec, &wrong); err != nil {
 		return nil, err
 	}
-	if err := wrong.err(api.CodeInvalid, "the "+n.singular+" can't be stored so"); err != nil {
+	if err := wrong.err("the " + n.singular + " can't be stored so"); err != nil {
 		return nil, err
 	}
 	object, err := n.put(ctx, in.Name, generation, spec, s.clock.Now())

@@ -10,7 +10,7 @@ import (
 	"github.com/coxswain-hpc/coxswain/api"
 )
 
-func humaConfig(version string) huma.Config {
+func humaConfig() huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	// Sets of ordinals travel as text ("0-4,7"), which their Go type doesn't tell.
 	registry.RegisterTypeAlias(reflect.TypeFor[api.Ranges](), reflect.TypeFor[string]())
@@ -25,8 +25,10 @@ func humaConfig(version string) huma.Config {
 			},
 			Components: &huma.Components{Schemas: registry},
 		},
-		Formats: map[string]huma.Format{"application/json": format,
-			"json": format}, // the latter for problem+json
+		Formats: map[string]huma.Format{
+			"application/json": format,
+			"json":             format, // for problem+json
+		},
 		DefaultFormat: "application/json",
 	}
 	config.FieldsOptionalByDefault = true
@@ -41,14 +43,17 @@ func documentRaw(doc *huma.OpenAPI) {
 		{"openapi", "/openapi.json", "This document"},
 		{"metrics", "/metrics", "Metrics in Prometheus' text format"},
 		{"watch", "/v1/watch", "Follow changes (server-sent events); kinds, ids and cursor choose"},
-		{"attach-job", "/v1/jobs/{id}/attach",
-			"WebSocket to the standard streams of an attached job (SessionFrame)"},
+		{"attach-job", "/v1/jobs/{id}/attach", "WebSocket to the standard streams of an attached job (SessionFrame)"},
 		{"job-logs", "/v1/jobs/{id}/logs", "WebSocket that reads an output file (SessionFrame)"},
 		{"kubelet-stream", "/v1/kubelets/stream", "WebSocket: the control stream of a kubelet"},
-		{"server-session", "/v1/servers/sessions",
-			"WebSocket between servers: a session with a node whose stream is there"},
-		{"kubelet-session", "/v1/kubelets/sessions/{id}",
-			"WebSocket: a kubelet serves a session that it was asked for"},
+		{
+			"server-session", "/v1/servers/sessions",
+			"WebSocket between servers: a session with a node whose stream is there",
+		},
+		{
+			"kubelet-session", "/v1/kubelets/sessions/{id}",
+			"WebSocket: a kubelet serves a session that it was asked for",
+		},
 	} {
 		doc.AddOperation(&huma.Operation{
 			OperationID: r.id, Method: http.MethodGet, Path: r.path, Summary: r.summary,

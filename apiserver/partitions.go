@@ -10,15 +10,15 @@ import (
 func (s *Server) partitionOperations() {
 	nounOperations(s, noun[api.Partition, api.PartitionSpec]{
 		singular: "partition", plural: "partitions", keepDefault: true,
-		get: s.store.GetPartition, list: s.store.ListPartitions, put: s.store.PutPartition, remove: s.store.DeletePartition,
+		get: s.store.GetPartition, list: s.store.ListPartitions, put: s.store.PutPartition,
+		remove:       s.store.DeletePartition,
 		nameOf:       func(p api.Partition) string { return p.Name },
 		generationOf: func(p api.Partition) int64 { return p.Generation },
 		check:        s.checkPartition,
 	})
 }
 
-func (s *Server) checkPartition(ctx context.Context, name string, spec api.PartitionSpec,
-	wrong *fieldErrors) error {
+func (s *Server) checkPartition(ctx context.Context, name string, spec api.PartitionSpec, wrong *fieldErrors) error {
 	checkRange("priority", spec.Priority, -priorityMax, priorityMax, wrong)
 	checkRange("default_time_seconds", spec.DefaultTimeSeconds, 0, timeLimitSecondsMax, wrong)
 	checkRange("max_time_seconds", spec.MaxTimeSeconds, 0, timeLimitSecondsMax, wrong)

@@ -64,7 +64,8 @@ func TestPeerIsWhoTheKernelSays(t *testing.T) {
 	}
 	for uid, want := range map[uint32]string{
 		0: "root 0 true\n", uint32(adminUID): "cox 900 true\n", uint32(adaUID): "ada 2001 false\n",
-		4711: "unauthenticated uid 4711 has no user name on this machine, so no job could run as it; ask the admin to make the user\n",
+		4711: "unauthenticated uid 4711 has no user name on this machine, " +
+			"so no job could run as it; ask the admin to make the user\n",
 	} {
 		require.Equal(t, want, whoamiAs(t, b.socket, uid))
 	}
@@ -75,9 +76,10 @@ func TestPeerIsWhoTheKernelSays(t *testing.T) {
 }
 
 func whoamiAs(t *testing.T, socket string, uid uint32) string {
+	t.Helper()
 	program, err := os.Open("/proc/self/exe")
 	require.NoError(t, err)
-	defer program.Close()
+	t.Cleanup(func() { _ = program.Close() })
 	cmd := exec.Command("/proc/self/fd/3")
 	cmd.ExtraFiles = []*os.File{program}
 	cmd.Env = []string{childSocket + "=" + socket}

@@ -21,8 +21,7 @@ func (s *Server) podOperations() {
 }
 
 func (s *Server) listPods(ctx context.Context, in *podList) (*reply[page[api.Pod]], error) {
-	filter := store.PodFilter{Node: in.Node, User: in.User, Live: in.Live.pointer(), Limit: in.limit(),
-		Page: in.Page}
+	filter := store.PodFilter{Node: in.Node, User: in.User, Live: in.Live.pointer(), Limit: in.limit(), Page: in.Page}
 	if in.Job != "" {
 		job, index, err := s.jobAndIndex(ctx, in.Job)
 		if err != nil {

@@ -67,8 +67,7 @@ func (p *policyCache) touched(t api.Touched) {
 
 // remembered looks in one map of the cache before it asks the store. The map is picked under the
 // lock, since clear replaces it.
-func remembered[T any](p *policyCache, pick func() map[string]entry[T], key string,
-	read func() (T, error)) (T, error) {
+func remembered[T any](p *policyCache, pick func() map[string]entry[T], key string, read func() (T, error)) (T, error) {
 	p.mu.Lock()
 	e, found := pick()[key]
 	version := p.version

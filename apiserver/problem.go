@@ -76,22 +76,22 @@ func problemOf(err error) *Problem {
 // writeProblem answers on the routes that huma does not serve.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	s.logProblem(r.Method+" "+r.URL.Path, p, err)
+	s.logProblem(r.Context(), r.Method+" "+r.URL.Path, p, err)
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	writeJSON(w, p) //nolint:errcheck // the peer is gone; nobody is left to tell
 }
 
-func (s *Server) logProblem(operation string, p *Problem, err error) {
+func (s *Server) logProblem(ctx context.Context, operation string, p *Problem, err error) {
 	gone := errors.Is(err, context.Canceled) // whoever asked doesn't wait for the answer any more
 	if p.Status == http.StatusInternalServerError && !gone {
-		s.log.Error("request failed", slog.String("operation", operation), slog.Any("error", err))
+		s.log.ErrorContext(ctx, "request failed", slog.String("operation", operation), slog.Any("error", err))
 	}
 }
 
 // Huma makes its own errors (a parameter that is no number, a body that is too large) through a
 // function variable; it is set once for the process, since all our servers want the same.
-var humaErrors sync.Once
+var humaErrors sync.Once //nolint:gochecknoglobals // guards a variable of the process
 
 func installProblems() {
 	humaErrors.Do(func() {
@@ -146,12 +146,12 @@ func (f *fieldErrors) addError(field string, err error) {
 	}
 }
 
-// err is nil, or one error with the given code about all fields.
-func (f fieldErrors) err(code api.Code, message string) error {
-	if len(f) == 0 {
+// err is nil, or one error about all fields.
+func (f *fieldErrors) err(message string) error {
+	if len(*f) == 0 {
 		return nil
 	}
-	return &api.Error{Code: code, Message: strings.TrimSpace(message), Fields: f}
+	return &api.Error{Code: api.CodeInvalid, Message: strings.TrimSpace(message), Fields: *f}
 }
 
 // StatusRow is one row of the table of error codes.

@@ -46,7 +46,7 @@ func (r *renewals) RenewLeases(ctx context.Context, leases []api.Lease) error {
 	r.busy = true
 	r.mu.Unlock()
 	if lead {
-		go r.drain()
+		go r.drain(context.WithoutCancel(ctx)) // others wait for it too
 	}
 	select {
 	case err := <-w.done:
@@ -57,7 +57,7 @@ func (r *renewals) RenewLeases(ctx context.Context, leases []api.Lease) error {
 }
 
 // drain stores batch after batch until nobody waits.
-func (r *renewals) drain() {
+func (r *renewals) drain(ctx context.Context) {
 	for {
 		batch := r.take()
 		if len(batch) == 0 {
@@ -67,8 +67,8 @@ func (r *renewals) drain() {
 		for _, w := range batch {
 			leases = append(leases, w.leases...)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), renewalTimeout)
-		err := r.store.RenewLeases(ctx, leases)
+		once, cancel := context.WithTimeout(ctx, renewalTimeout)
+		err := r.store.RenewLeases(once, leases)
 		cancel()
 		for _, w := range batch {
 			w.done <- err

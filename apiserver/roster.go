@@ -68,7 +68,7 @@ func (s *Server) lookAround(ctx context.Context) error {
 		if id == s.options.ServerID {
 			continue
 		}
-		s.log.Info("forget a server that has been silent for long", slog.String("server", id))
+		s.log.InfoContext(ctx, "forget a server that has been silent for long", slog.String("server", id))
 		if err := s.store.DeleteServer(ctx, id); err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (s *Server) withdraw(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTimeout)
 	defer cancel()
 	if err := s.store.DeleteServer(ctx, s.options.ServerID); err != nil {
-		s.log.Debug("withdraw the server", slog.Any("error", err))
+		s.log.DebugContext(ctx, "withdraw the server", slog.Any("error", err))
 	}
 }
 

@@ -34,7 +34,7 @@ type reply[T any] struct{ Body T }
 
 // versioned is an answer that says which generation it shows; If-Match takes it back.
 type versioned[T any] struct {
-	ETag string `header:"ETag"`
+	ETag string `header:"ETag"` //nolint:tagliatelle // HTTP's spelling
 	Body T
 }
 
@@ -95,7 +95,7 @@ func handle[I, O any](s *Server, op huma.Operation, do func(context.Context, *I)
 		out, err := do(ctx, in)
 		if err != nil {
 			p := problemOf(err)
-			s.logProblem(op.OperationID, p, err)
+			s.logProblem(ctx, op.OperationID, p, err)
 			return nil, p
 		}
 		return out, nil
@@ -155,8 +155,7 @@ func (s *Server) identify(next http.Handler) http.Handler {
 }
 
 // raw is a route that huma does not serve (sockets, streams of events), with the same authorisation.
-func (s *Server) raw(operation string,
-	do func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
+func (s *Server) raw(operation string, do func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		err := check(r.Context(), operation)
 		if err == nil {

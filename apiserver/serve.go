@@ -100,7 +100,7 @@ func (s *Server) serveAll(ctx context.Context, listeners []net.Listener) error {
 	}
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
-		s.log.Info("listening", slog.String("network", l.Addr().Network()),
+		s.log.InfoContext(ctx, "listening", slog.String("network", l.Addr().Network()),
 			slog.String("address", l.Addr().String()))
 		go func() { failed <- server.Serve(l) }()
 	}
@@ -132,8 +132,10 @@ func (s *Server) secure(tcp net.Listener) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.peers.Store(&http.Client{Transport: &http.Transport{TLSClientConfig: a.ClientTLS(leaf),
-		TLSHandshakeTimeout: headerTimeout}})
+	s.peers.Store(&http.Client{Transport: &http.Transport{
+		TLSClientConfig:     a.ClientTLS(leaf),
+		TLSHandshakeTimeout: headerTimeout,
+	}})
 	return tls.NewListener(tcp, a.ServerTLS(leaf)), nil
 }
 
@@ -186,7 +188,7 @@ func (s *Server) announce(ctx context.Context) {
 			err = s.lookAround(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.log.Debug("announce the server", slog.Any("error", err))
+			s.log.DebugContext(ctx, "announce the server", slog.Any("error", err))
 		}
 		timer.Reset(announceInterval)
 	}

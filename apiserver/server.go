@@ -123,7 +123,7 @@ type Server struct {
 	// url is where this server is reached over the network; nil without a TLS listener.
 	url atomic.Pointer[string]
 	// life ends with Run: streams, watchers and sessions end with it.
-	life    context.Context
+	life    context.Context //nolint:containedctx // it ends with the server, not with a request
 	endLife context.CancelFunc
 	// following is closed once Run follows the feed for the first time.
 	following chan struct{}
@@ -149,11 +149,10 @@ func build(o Options) *Server {
 		options: o, store: o.Store, clock: o.Clock, log: o.Logger.With(slog.String("component", "apiserver")),
 		random: rand.Read,
 	}
-	s.life, s.endLife = context.WithCancel(context.Background())
+	s.life, s.endLife = context.WithCancel(context.Background()) //nolint:forbidigo // Run ends it
 	s.following = make(chan struct{})
 	s.policy = newPolicyCache(s.store, s.clock)
-	s.authn = &authn.Authenticator{Names: o.Names, Directory: s.policy, Clock: o.Clock,
-		ServerUID: *o.ServerUID}
+	s.authn = &authn.Authenticator{Names: o.Names, Directory: s.policy, Clock: o.Clock, ServerUID: *o.ServerUID}
 	s.streams = newStreamRouter(s)
 	s.renewals = newRenewals(s.store)
 	s.sessions = newSessionBroker(s)
@@ -190,7 +189,7 @@ func (s *Server) routes() {
 		r.Get("/v1/servers/sessions", s.raw("server-session", s.serverSession))
 		r.Get("/v1/kubelets/stream", s.raw("kubelet-stream", s.kubeletStream))
 		r.Get("/v1/kubelets/sessions/{id}", s.raw("kubelet-session", s.kubeletSession))
-		s.huma = humachi.New(r, humaConfig(s.options.Version))
+		s.huma = humachi.New(r, humaConfig())
 		s.operations()
 	})
 	documentRaw(s.huma.OpenAPI())

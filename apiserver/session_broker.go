@@ -50,8 +50,9 @@ func newSessionBroker(s *Server) *sessionBroker {
 }
 
 // open begins a session with the pod's node, wherever its stream is. The caller closes socket.done.
-func (b *sessionBroker) open(ctx context.Context, request api.SessionRequest,
-	pod api.NodeAssignment) (*kubeletSocket, error) {
+func (b *sessionBroker) open(
+	ctx context.Context, request api.SessionRequest, pod api.NodeAssignment,
+) (*kubeletSocket, error) {
 	if b.server.streams.find(pod.Node) != nil {
 		return b.openHere(ctx, request, pod)
 	}
@@ -59,8 +60,9 @@ func (b *sessionBroker) open(ctx context.Context, request api.SessionRequest,
 }
 
 // openHere asks a node whose stream is on this server, and waits for its kubelet to dial.
-func (b *sessionBroker) openHere(ctx context.Context, request api.SessionRequest,
-	pod api.NodeAssignment) (*kubeletSocket, error) {
+func (b *sessionBroker) openHere(
+	ctx context.Context, request api.SessionRequest, pod api.NodeAssignment,
+) (*kubeletSocket, error) {
 	stream := b.server.streams.find(pod.Node)
 	if stream == nil {
 		return nil, api.Errorf(api.CodeUnavailable,
@@ -130,7 +132,7 @@ func (s *Server) kubeletSession(w http.ResponseWriter, r *http.Request) error {
 	}
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
-		return nil //nolint:nilerr // Accept has answered
+		return nil
 	}
 	defer conn.CloseNow() //nolint:errcheck // it ends either way
 	conn.SetReadLimit(frameMax)

@@ -37,8 +37,9 @@ type forwardAnswer struct {
 
 // forward looks among the other servers for the one that has the node's stream, and has it begin the
 // session.
-func (b *sessionBroker) forward(ctx context.Context, request api.SessionRequest,
-	pod api.NodeAssignment) (*kubeletSocket, error) {
+func (b *sessionBroker) forward(
+	ctx context.Context, request api.SessionRequest, pod api.NodeAssignment,
+) (*kubeletSocket, error) {
 	s := b.server
 	missing := api.Errorf(api.CodeUnavailable, "node %s is not connected to any server; try again later",
 		pod.Node)
@@ -59,7 +60,7 @@ func (b *sessionBroker) forward(ctx context.Context, request api.SessionRequest,
 			Node: pod.Node, Request: request, Pod: pod.PodAssignment, Ended: pod.Released,
 		})
 		if err != nil {
-			s.log.Debug("ask another server for a node", slog.String("server", other.ID),
+			s.log.DebugContext(ctx, "ask another server for a node", slog.String("server", other.ID),
 				slog.Any("error", err))
 			if code := api.CodeOf(err); code != api.CodeInternal && code != api.CodeNotFound {
 				return nil, err
@@ -77,7 +78,8 @@ func (s *Server) askServer(ctx context.Context, url string, request forwardReque
 	ask, cancel := context.WithTimeout(ctx, forwardTimeout)
 	defer cancel()
 	target := "wss" + strings.TrimPrefix(url, "https") + "/v1/servers/sessions"
-	conn, _, err := websocket.Dial(ask, target, &websocket.DialOptions{HTTPClient: s.peers.Load()})
+	options := &websocket.DialOptions{HTTPClient: s.peers.Load()}
+	conn, _, err := websocket.Dial(ask, target, options) //nolint:bodyclose // Dial sees to it
 	if err != nil {
 		return nil, err
 	}
@@ -105,10 +107,10 @@ func (s *Server) askServer(ctx context.Context, url string, request forwardReque
 func (s *Server) serverSession(w http.ResponseWriter, r *http.Request) error {
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
-		return nil //nolint:nilerr // Accept has answered
+		return nil
 	}
-	defer conn.CloseNow()                   //nolint:errcheck // it ends either way
-	conn.SetReadLimit(int64(submitBodyMax)) // a source carries the job's payload
+	defer conn.CloseNow()            //nolint:errcheck // it ends either way
+	conn.SetReadLimit(submitBodyMax) // a source carries the job's payload
 	ctx, end := context.WithCancelCause(s.life)
 	defer end(nil)
 	var request forwardRequest
@@ -116,7 +118,7 @@ func (s *Server) serverSession(w http.ResponseWriter, r *http.Request) error {
 	err = readMessage(hello, conn, &request)
 	cancel()
 	if err != nil {
-		return nil //nolint:nilerr // the other server is gone
+		return nil
 	}
 	if err := s.serveForward(ctx, conn, end, request); err == nil {
 		conn.Close(websocket.StatusNormalClosure, "") //nolint:errcheck // it ends either way
@@ -124,8 +126,9 @@ func (s *Server) serverSession(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) serveForward(ctx context.Context, conn *websocket.Conn, end context.CancelCauseFunc,
-	request forwardRequest) error {
+func (s *Server) serveForward(
+	ctx context.Context, conn *websocket.Conn, end context.CancelCauseFunc, request forwardRequest,
+) error {
 	if s.streams.find(request.Node) == nil {
 		return writeMessage(ctx, conn, forwardAnswer{Absent: true})
 	}

@@ -39,8 +39,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := r.URL.Query()
-	request := api.SessionRequest{Kind: api.SessionLogs, Stream: q.Get("stream"),
-		Follow: q.Get("follow") == "true"}
+	request := api.SessionRequest{Kind: api.SessionLogs, Stream: q.Get("stream"), Follow: q.Get("follow") == "true"}
 	if request.Stream == "" {
 		request.Stream = "stdout"
 	}
@@ -93,7 +92,7 @@ type sessionWish struct {
 func (s *Server) session(w http.ResponseWriter, r *http.Request, wish sessionWish) error {
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
-		return nil //nolint:nilerr // Accept has answered
+		return nil
 	}
 	defer conn.CloseNow() //nolint:errcheck // it ends either way
 	conn.SetReadLimit(frameMax)
@@ -107,23 +106,22 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request, wish sessionWis
 		conn.Close(websocket.StatusNormalClosure, "") //nolint:errcheck // it ends either way
 		return nil
 	}
-	s.log.Debug("session ended", slog.String("job", wish.job.ID.String()), slog.Any("error", err))
+	s.log.DebugContext(r.Context(), "session ended", slog.String("job", wish.job.ID.String()), slog.Any("error", err))
 	if !errors.Is(err, errUserGone) {
-		s.failSession(user, err)
+		s.failSession(r.Context(), user, err)
 	}
 	return nil
 }
 
-// failSession tells the user why, in a context of its own: the session's may be over.
-func (s *Server) failSession(user *userSocket, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+// failSession tells the user why; that the session's context may be over doesn't matter.
+func (s *Server) failSession(ctx context.Context, user *userSocket, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	p := problemOf(err)
 	if errors.Is(err, errKubeletGone) {
 		p = problemOf(api.Errorf(api.CodeUnavailable, "the connection to the node broke off; try again"))
 	}
-	frame := api.SessionFrame{Kind: "error",
-		Error: &api.Error{Code: p.Code, Message: p.Detail, Fields: p.Fields}}
+	frame := api.SessionFrame{Kind: "error", Error: &api.Error{Code: p.Code, Message: p.Detail, Fields: p.Fields}}
 	user.send(ctx, frame)                                          //nolint:errcheck // it ends either way
 	user.conn.Close(websocket.StatusInternalError, string(p.Code)) //nolint:errcheck // it ends either way
 }
@@ -154,9 +152,7 @@ func (s *Server) serveSession(ctx context.Context, user *userSocket, wish sessio
 
 // awaitPod finds the last attempt of the instance; with wait it waits until there is one, or until
 // the instance has ended without: then it returns the last frame.
-func (s *Server) awaitPod(
-	ctx context.Context, wish sessionWish,
-) (api.NodeAssignment, *api.SessionFrame, error) {
+func (s *Server) awaitPod(ctx context.Context, wish sessionWish) (api.NodeAssignment, *api.SessionFrame, error) {
 	sub, err := s.hub.Subscribe(ctx)
 	if err != nil {
 		return api.NodeAssignment{}, nil, err

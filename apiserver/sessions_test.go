@@ -157,6 +157,7 @@ func TestLogsOfATaskThatWasCancelledWhileItWaitedEnd(t *testing.T) {
 
 // firstFrame opens the logs and returns the error that the first frame tells, if it does.
 func firstFrame(t testing.TB, c *client.Client, id api.JobID) error {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(within(t), time.Second)
 	defer cancel()
 	session, err := c.Logs(ctx, client.LogsRequest{Job: id, Index: api.NoIndex})

@@ -38,8 +38,10 @@ var people = names{0: "root", adminUID: "cox", adaUID: "ada", bobUID: "bob"}
 
 func (n names) ByUID(_ context.Context, uid int64) (api.Identity, error) {
 	if name, ok := n[uid]; ok {
-		return api.Identity{User: name, UID: uid, GID: uid, Groups: []int64{uid}, Home: "/home/" + name,
-			Shell: "/bin/bash"}, nil
+		return api.Identity{
+			User: name, UID: uid, GID: uid, Groups: []int64{uid}, Home: "/home/" + name,
+			Shell: "/bin/bash",
+		}, nil
 	}
 	return api.Identity{}, api.ErrNotFound
 }
@@ -88,7 +90,8 @@ func setup(t testing.TB, change ...func(*apiserver.Options)) *bundle {
 	require.NoError(t, err)
 	uid := adminUID
 	o := apiserver.Options{
-		Store: b.store, Authority: b.authority, Names: people, Logger: slog.New(slog.DiscardHandler), Clock: clock.Real{},
+		Store: b.store, Authority: b.authority, Names: people, Logger: slog.New(slog.DiscardHandler),
+		Clock:       clock.Real{},
 		ClusterName: "test", ServerID: "s1", Version: "1.2.3", ServerUID: &uid,
 	}
 	for _, f := range change {
@@ -109,7 +112,8 @@ func (b *bundle) second(change ...func(*apiserver.Options)) *bundle {
 	b.t.Cleanup(s.Close)
 	o := &bundle{t: b.t, store: s, dsn: b.dsn, authority: b.authority}
 	options := apiserver.Options{
-		Store: s, Authority: b.authority, Names: people, Logger: slog.New(slog.DiscardHandler), ClusterName: "test", ServerID: "s2",
+		Store: s, Authority: b.authority, Names: people, Logger: slog.New(slog.DiscardHandler),
+		ClusterName: "test", ServerID: "s2",
 	}
 	for _, f := range change {
 		f(&options)
@@ -196,8 +200,7 @@ func script() api.JobSubmit {
 		Spec: api.JobSpec{
 			Roles: []api.Role{{Template: api.PodTemplate{Containers: []api.Container{{Main: true}}}}},
 		},
-		Payload: api.Payload{Script: []byte("#!/bin/sh\ntrue\n"),
-			Environment: []string{"PATH=/bin", "KEY=secret"}},
+		Payload: api.Payload{Script: []byte("#!/bin/sh\ntrue\n"), Environment: []string{"PATH=/bin", "KEY=secret"}},
 	}
 }
 

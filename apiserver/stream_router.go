@@ -122,7 +122,7 @@ func (r *streamRouter) run(ctx context.Context, sub *watch.Subscription) {
 			}
 			r.server.policy.touched(page.Touched)
 			if err := r.route(ctx, page.Touched); err != nil {
-				r.server.log.Warn("bring pods to their nodes", slog.Any("error", err))
+				r.server.log.WarnContext(ctx, "bring pods to their nodes", slog.Any("error", err))
 				r.endAll(api.Errorf(api.CodeUnavailable, "the server could not read the pods; connect again"))
 			}
 		}

@@ -120,7 +120,7 @@ func (s *Server) checkToken(caller authn.Caller, r tokenRequest) (time.Duration,
 	if r.TTLSeconds > 0 {
 		ttl = time.Duration(r.TTLSeconds) * time.Second
 	}
-	return ttl, wrong.err(api.CodeInvalid, "the token can't be made so")
+	return ttl, wrong.err("the token can't be made so")
 }
 
 func (s *Server) storeToken(ctx context.Context, token *api.Token) (text string, err error) {

@@ -59,8 +59,10 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v := &watcher{server: s, kinds: kinds, ids: idSet(q.Get("ids")), out: w,
-		flush: http.NewResponseController(w), cursor: cursor}
+	v := &watcher{
+		server: s, kinds: kinds, ids: idSet(q.Get("ids")), out: w,
+		flush: http.NewResponseController(w), cursor: cursor,
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
@@ -125,7 +127,8 @@ func (v *watcher) page(ctx context.Context, page *watch.Page) error {
 			return err
 		}
 		for _, id := range ids {
-			if err := v.event(kind.kind, id, objects.(map[string]any)[id.id], page.From); err != nil {
+			object := objects.(map[string]any)[id.id] //nolint:forcetypeassert // kind.load returned it
+			if err := v.event(kind.kind, id, object, page.From); err != nil {
 				return err
 			}
 			told++

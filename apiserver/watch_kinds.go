@@ -30,18 +30,30 @@ var watchKinds = []watchKind{
 		return idsOf(t.Pods,
 			func(k api.PodKey) touchedID { return touchedID{id: k.String(), owner: k.Owner.String()} })
 	}},
-	{kind: api.KindNode, touched: named(func(t api.Touched) []string { return t.ChangedNodes }),
-		load: loadNamed(func(t api.Touched) []string { return t.ChangedNodes }, (*store.Store).GetNode)},
-	{kind: api.KindAccount, touched: named(func(t api.Touched) []string { return t.Accounts }),
-		load: loadNamed(func(t api.Touched) []string { return t.Accounts }, (*store.Store).GetAccount)},
-	{kind: api.KindUser, touched: named(func(t api.Touched) []string { return t.Users }),
-		load: loadNamed(func(t api.Touched) []string { return t.Users }, (*store.Store).GetUser)},
-	{kind: api.KindQOS, touched: named(func(t api.Touched) []string { return t.QOS }),
-		load: loadNamed(func(t api.Touched) []string { return t.QOS }, (*store.Store).GetQOS)},
-	{kind: api.KindPartition, touched: named(func(t api.Touched) []string { return t.Partitions }),
-		load: loadNamed(func(t api.Touched) []string { return t.Partitions }, (*store.Store).GetPartition)},
-	{kind: api.KindToken, touched: named(func(t api.Touched) []string { return t.Tokens }), admins: true,
-		load: loadNamed(func(t api.Touched) []string { return t.Tokens }, (*store.Store).GetToken)},
+	{
+		kind: api.KindNode, touched: named(func(t api.Touched) []string { return t.ChangedNodes }),
+		load: loadNamed(func(t api.Touched) []string { return t.ChangedNodes }, (*store.Store).GetNode),
+	},
+	{
+		kind: api.KindAccount, touched: named(func(t api.Touched) []string { return t.Accounts }),
+		load: loadNamed(func(t api.Touched) []string { return t.Accounts }, (*store.Store).GetAccount),
+	},
+	{
+		kind: api.KindUser, touched: named(func(t api.Touched) []string { return t.Users }),
+		load: loadNamed(func(t api.Touched) []string { return t.Users }, (*store.Store).GetUser),
+	},
+	{
+		kind: api.KindQOS, touched: named(func(t api.Touched) []string { return t.QOS }),
+		load: loadNamed(func(t api.Touched) []string { return t.QOS }, (*store.Store).GetQOS),
+	},
+	{
+		kind: api.KindPartition, touched: named(func(t api.Touched) []string { return t.Partitions }),
+		load: loadNamed(func(t api.Touched) []string { return t.Partitions }, (*store.Store).GetPartition),
+	},
+	{
+		kind: api.KindToken, touched: named(func(t api.Touched) []string { return t.Tokens }), admins: true,
+		load: loadNamed(func(t api.Touched) []string { return t.Tokens }, (*store.Store).GetToken),
+	},
 }
 
 // watchKinds finds the kinds that a request names; none named means jobs.

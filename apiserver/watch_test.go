@@ -16,8 +16,9 @@ import (
 var errEnough = errors.New("enough")
 
 // follow watches until want says that it has seen enough, and returns the cursor there.
-func follow(t testing.TB, c *client.Client, r client.WatchRequest, opened func(),
-	want func(client.Change) bool) string {
+func follow(
+	t testing.TB, c *client.Client, r client.WatchRequest, opened func(), want func(client.Change) bool,
+) string {
 	t.Helper()
 	cursor := r.Cursor
 	err := c.Watch(within(t), r, opened, func(ch client.Change) error {

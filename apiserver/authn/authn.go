@@ -88,7 +88,8 @@ func (a *Authenticator) Authenticate(r *http.Request) (Caller, error) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		return Caller{}, api.Errorf(api.CodeUnauthenticated,
-			"who are you? send a token (Authorization: Bearer …; `cox token create` makes one), or use the server's local socket")
+			"who are you? send a token (Authorization: Bearer …; `cox token create` makes one), "+
+				"or use the server's local socket")
 	}
 	return a.byToken(r.Context(), strings.TrimSpace(token))
 }
@@ -97,7 +98,8 @@ func (a *Authenticator) local(ctx context.Context, peer Peer) (Caller, error) {
 	identity, err := a.Names.ByUID(ctx, peer.UID)
 	if api.CodeOf(err) == api.CodeNotFound {
 		return Caller{}, api.Errorf(api.CodeUnauthenticated,
-			"uid %d has no user name on this machine, so no job could run as it; ask the admin to make the user", peer.UID)
+			"uid %d has no user name on this machine, so no job could run as it; ask the admin to make the user",
+			peer.UID)
 	}
 	if err != nil {
 		return Caller{}, err
@@ -114,7 +116,8 @@ func (a *Authenticator) user(ctx context.Context, identity api.Identity) (Caller
 	}
 	if row.Spec.UID != 0 && row.Spec.UID != identity.UID {
 		return Caller{}, api.Errorf(api.CodeIdentityMismatch,
-			"the cluster knows the user %s with uid %d, this machine with uid %d; the admin has to settle which is right",
+			"the cluster knows the user %s with uid %d, this machine with uid %d; "+
+				"the admin has to settle which is right",
 			row.Name, row.Spec.UID, identity.UID)
 	}
 	return Caller{Identity: identity, User: row, Admin: row.Spec.Admin}, nil

@@ -4,8 +4,9 @@
 // Words. The authority's certificate is public; its key lies in the database, sealed (AES-256-GCM)
 // with the cluster key, a file of 32 random bytes that the first server makes and every further
 // server needs. A leaf is a certificate for one server (O=cox:server) or one kubelet (CN=node name,
-// O=cox:kubelet, serialNumber=its enrolment). The fingerprint (SHA-256 of the authority's certificate) travels in join tokens,
-// so that a new node knows the true cluster before it trusts anything.
+// O=cox:kubelet, serialNumber=its enrolment). The fingerprint (SHA-256 of the authority's
+// certificate) travels in join tokens, so that a new node knows the true cluster before it trusts
+// anything.
 //
 // The package must never log or return the key, and takes no decision about who may get a leaf.
 package authority
@@ -110,8 +111,9 @@ func selfSign(key *ecdsa.PrivateKey, clusterName string, now time.Time) ([]byte,
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		Subject: pkix.Name{CommonName: "Coxswain authority of " + clusterName,
-			Organization: []string{"cox:authority"}},
+		Subject: pkix.Name{
+			CommonName: "Coxswain authority of " + clusterName, Organization: []string{"cox:authority"},
+		},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              now.Add(authorityLife),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,

@@ -30,8 +30,7 @@ func (k *keeper) Authority(context.Context) ([]byte, []byte, error) {
 	return k.certificate, k.sealed, nil
 }
 
-func (k *keeper) PutAuthority(_ context.Context, certificate, sealed []byte, _ time.Time) ([]byte, []byte,
-	error) {
+func (k *keeper) PutAuthority(_ context.Context, certificate, sealed []byte, _ time.Time) ([]byte, []byte, error) {
 	if k.certificate == nil {
 		k.certificate, k.sealed = certificate, sealed
 	}

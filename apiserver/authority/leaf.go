@@ -40,8 +40,9 @@ func (a *Authority) ServerLeaf(id string, hosts []string, now time.Time) (tls.Ce
 
 // KubeletLeaf signs a kubelet's request. Only the public key is taken from the request: the name, and the
 // enrolment that tells this machine from earlier ones of the name, are the caller's to decide.
-func (a *Authority) KubeletLeaf(csrPEM []byte, node, enrolment string, now time.Time) (certificatePEM []byte,
-	err error) {
+func (a *Authority) KubeletLeaf(
+	csrPEM []byte, node, enrolment string, now time.Time,
+) (certificatePEM []byte, err error) {
 	block, _ := pem.Decode(csrPEM)
 	if block == nil || block.Type != "CERTIFICATE REQUEST" {
 		return nil, api.Errorf(api.CodeInvalid, "csr_pem holds no PEM block CERTIFICATE REQUEST")

@@ -196,8 +196,10 @@ func TestWhenMailIsDue(t *testing.T) {
 		"begin, and the program has started": {
 			api.MailBegin, &api.Pod{State: api.PodRunning, StartedAt: at(-time.Second)}, mailMoment{at: noon},
 		},
-		"begin, not started":   {api.MailBegin, &api.Pod{State: api.PodBound}, mailMoment{at: noon.Add(mailStartPoll)}},
-		"begin, refused":       {api.MailBegin, &api.Pod{State: api.PodRefused, EndedAt: at(0)}, mailMoment{never: true}},
+		"begin, not started": {api.MailBegin, &api.Pod{State: api.PodBound}, mailMoment{at: noon.Add(mailStartPoll)}},
+		"begin, refused": {
+			api.MailBegin, &api.Pod{State: api.PodRefused, EndedAt: at(0)}, mailMoment{never: true},
+		},
 		"begin, pod is gone":   {api.MailBegin, nil, mailMoment{never: true}},
 		"end needs no waiting": {api.MailEnd, &api.Pod{State: api.PodFailed, EndedAt: at(0)}, mailMoment{at: noon}},
 		"half of the limit, far away": {
@@ -205,7 +207,8 @@ func TestWhenMailIsDue(t *testing.T) {
 			mailMoment{at: noon.Add(mailLimitPoll)},
 		},
 		"90 % of the limit, near": {
-			api.MailTimeLimit90, &api.Pod{State: api.PodRunning, StartedAt: at(-80 * time.Second), TimeLimitSeconds: 100},
+			api.MailTimeLimit90,
+			&api.Pod{State: api.PodRunning, StartedAt: at(-80 * time.Second), TimeLimitSeconds: 100},
 			mailMoment{at: noon.Add(10 * time.Second)},
 		},
 		"80 % was never reached": {

@@ -34,8 +34,9 @@ type bell struct {
 	subscribers map[chan struct{}]bool
 }
 
-func startBell(o Options, log *slog.Logger) *bell {
-	ctx, cancel := context.WithCancel(context.Background())
+// startBell begins; stop ends it, not ctx.
+func startBell(ctx context.Context, o Options, log *slog.Logger) *bell {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b := &bell{
 		options: o, log: log, self: newID(), outside: make(chan struct{}, 1), cancel: cancel,
 		subscribers: map[chan struct{}]bool{},
@@ -95,7 +96,7 @@ func (b *bell) poll(ctx context.Context) {
 func (b *bell) keep(ctx context.Context, work func(context.Context, *pgx.Conn) error) {
 	for ctx.Err() == nil {
 		if err := b.onConn(ctx, work); err != nil && ctx.Err() == nil {
-			b.log.Debug("bell lost its connection", slog.Any("error", err))
+			b.log.DebugContext(ctx, "bell lost its connection", slog.Any("error", err))
 			clock.Sleep(ctx, b.options.Clock, bellRetry) //nolint:errcheck // the loop looks at ctx
 		}
 	}

@@ -85,7 +85,7 @@ func TestBellSurvivesItsConnection(t *testing.T) {
 	waitForListeners(t, dsn, 2)
 	cut, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)
-	defer cut.Close(context.Background())
+	t.Cleanup(func() { _ = cut.Close(context.Background()) })
 	_, err = cut.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE datname = current_database() AND query = 'LISTEN cox_bell'`)
 	require.NoError(t, err)

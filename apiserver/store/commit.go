@@ -66,9 +66,7 @@ func rollback(ctx context.Context, conn *pgxpool.Conn) {
 }
 
 // writeUnits writes what the guards let through and commits.
-func writeUnits(
-	ctx context.Context, conn *pgxpool.Conn, term int64, units []api.JobCommit, c api.Commit,
-) error {
+func writeUnits(ctx context.Context, conn *pgxpool.Conn, term int64, units []api.JobCommit, c api.Commit) error {
 	rows, err := gather(units, c)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func leaderTx(t *testing.T, dsn string, term int64) pgx.Tx {
 	config.RuntimeParams["application_name"] = fmt.Sprintf("cox-leader-%d", term)
 	conn, err := pgx.ConnectConfig(t.Context(), config)
 	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close(context.Background()) })
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "SELECT 1 FROM leader WHERE term = $1 FOR KEY SHARE", term)
@@ -121,7 +121,12 @@ func TestTakeIDsBesideSubmissions(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					ids = append(ids, submit(t, s, spec()).ID)
+					job, _, err := trySubmit(t.Context(), s, spec())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					ids = append(ids, job.ID)
 				}
 			}
 		}()

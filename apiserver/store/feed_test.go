@@ -26,7 +26,7 @@ func newWriter(t testing.TB, dsn string) *writer {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close(context.Background()) })
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	return &writer{t: t, conn: conn}
 }
 
@@ -101,6 +101,8 @@ func TestFeedIsNotStalledByAnOpenTransaction(t *testing.T) {
 
 // Random interleavings: every committed transaction is seen exactly once, whatever the page size,
 // and none that rolled back.
+//
+//nolint:paralleltest,tparallel // the subtests read one feed
 func TestFeedUnderRandomInterleavings(t *testing.T) {
 	t.Parallel()
 	s, dsn := openDSN(t)

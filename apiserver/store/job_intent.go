@@ -30,7 +30,8 @@ func (s *Store) UpdateJobSpec(
 		}
 		if job.State != string(api.JobPending) && !reflect.DeepEqual(roles, job.Spec.Roles) {
 			// Its nodes take the limits from the spec, the leader's books have the old ones.
-			return api.Errorf(api.CodeConflict, "job %d has started, so what its pods are can't be changed any more", id)
+			return api.Errorf(api.CodeConflict, "job %d has started, so what its pods are can't be changed any more",
+				id)
 		}
 		err := q.UpdateJobSpec(ctx, db.UpdateJobSpecParams{
 			Spec: job.Spec, Name: job.Spec.Name, Account: job.Spec.Account,
@@ -66,9 +67,7 @@ func touchLivePods(ctx context.Context, q *db.Queries, owner int64, touched *api
 
 // CancelJob wishes an end: of the whole job, or of the tasks at the ordinals. Repeating the wish
 // changes nothing.
-func (s *Store) CancelJob(
-	ctx context.Context, id api.JobID, ordinals api.Ranges, by string, now time.Time,
-) error {
+func (s *Store) CancelJob(ctx context.Context, id api.JobID, ordinals api.Ranges, by string, now time.Time) error {
 	return s.changeJob(ctx, id, now, func(q *db.Queries, job db.Job, _ *api.Touched) error {
 		if len(ordinals) > 0 {
 			rows, indices, err := instances(job, ordinals)
@@ -89,9 +88,7 @@ func (s *Store) CancelJob(
 }
 
 // RequeueJob wishes that running instances start over: all of the job, or those at the ordinals.
-func (s *Store) RequeueJob(
-	ctx context.Context, id api.JobID, ordinals api.Ranges, by string, now time.Time,
-) error {
+func (s *Store) RequeueJob(ctx context.Context, id api.JobID, ordinals api.Ranges, by string, now time.Time) error {
 	return s.changeJob(ctx, id, now, func(q *db.Queries, job db.Job, _ *api.Touched) error {
 		if len(ordinals) > 0 {
 			rows, indices, err := instances(job, ordinals)
@@ -110,9 +107,7 @@ func (s *Store) RequeueJob(
 
 // HoldIndices holds or releases single tasks; no ordinals with held=false releases all that are
 // held one by one.
-func (s *Store) HoldIndices(
-	ctx context.Context, id api.JobID, ordinals api.Ranges, held bool, now time.Time,
-) error {
+func (s *Store) HoldIndices(ctx context.Context, id api.JobID, ordinals api.Ranges, held bool, now time.Time) error {
 	return s.changeJob(ctx, id, now, func(q *db.Queries, job db.Job, _ *api.Touched) error {
 		rows, indices, err := instances(job, ordinals)
 		if err != nil {
@@ -161,9 +156,7 @@ func raise(ctx context.Context, q *db.Queries, job db.Job, err error) error {
 	return err
 }
 
-func wished(
-	ctx context.Context, q *db.Queries, job db.Job, err error, now time.Time, by, message string,
-) error {
+func wished(ctx context.Context, q *db.Queries, job db.Job, err error, now time.Time, by, message string) error {
 	if err := raise(ctx, q, job, err); err != nil {
 		return err
 	}

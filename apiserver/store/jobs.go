@@ -98,7 +98,7 @@ func unpackEnvironment(packed []byte) []string {
 		return nil
 	}
 	var entries []string
-	for _, e := range bytes.Split(packed[:len(packed)-1], []byte{0}) {
+	for e := range bytes.SplitSeq(packed[:len(packed)-1], []byte{0}) {
 		entries = append(entries, string(e))
 	}
 	return entries

@@ -13,9 +13,7 @@ import (
 
 // RegisterNode makes the node's row, or refreshes it from its kubelet's report. The generation
 // rises when what can be placed on the node has changed.
-func (s *Store) RegisterNode(
-	ctx context.Context, name string, status api.NodeStatus, now time.Time,
-) (api.Node, error) {
+func (s *Store) RegisterNode(ctx context.Context, name string, status api.NodeStatus, now time.Time) (api.Node, error) {
 	return s.reportNode(ctx, name, status, now, func(*db.Queries) (bool, error) { return true, nil })
 }
 
@@ -28,8 +26,7 @@ func (s *Store) UpdateNodeStatus(ctx context.Context, name string, status api.No
 
 // reportNode stores a report. mayCreate says whether the node's row is made if there is none.
 func (s *Store) reportNode(
-	ctx context.Context, name string, status api.NodeStatus, now time.Time,
-	mayCreate func(*db.Queries) (bool, error),
+	ctx context.Context, name string, status api.NodeStatus, now time.Time, mayCreate func(*db.Queries) (bool, error),
 ) (node api.Node, err error) {
 	now = instant(now)
 	doing := what("store the report of node %s", name)

@@ -36,7 +36,8 @@ func TestPodsAreFoundByTheirKeysWithoutStatistics(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close(ctx) //nolint:errcheck // the test is over
 	read := func() (scans, rows int64) {
-		const q = `SELECT sum(idx_scan)::bigint, sum(idx_tup_fetch)::bigint FROM pg_stat_user_tables WHERE relname LIKE 'pod%'`
+		const q = `SELECT sum(idx_scan)::bigint, sum(idx_tup_fetch)::bigint
+			FROM pg_stat_user_tables WHERE relname LIKE 'pod%'`
 		require.NoError(t, conn.QueryRow(ctx, q).Scan(&scans, &rows))
 		return scans, rows
 	}

@@ -174,9 +174,7 @@ func newTemplate(
 }
 
 // SignalPods puts a signal on its way to those of the pods that have not ended.
-func (s *Store) SignalPods(
-	ctx context.Context, keys []api.PodKey, signal string, batchOnly bool, now time.Time,
-) error {
+func (s *Store) SignalPods(ctx context.Context, keys []api.PodKey, signal string, batchOnly bool, now time.Time) error {
 	k := podKeysOf(keys)
 	doing := what("signal %d pods", len(keys))
 	return s.write(ctx, doing, now, func(q *db.Queries, touched *api.Touched) error {

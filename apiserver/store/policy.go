@@ -133,9 +133,7 @@ func (s *Store) EnsureUser(ctx context.Context, identity api.Identity) (api.User
 }
 
 // ensure returns the noun and makes it if there is none.
-func (n noun[N, S]) ensure(
-	ctx context.Context, s *Store, name string, spec S, now time.Time,
-) (out N, err error) {
+func (n noun[N, S]) ensure(ctx context.Context, s *Store, name string, spec S, now time.Time) (out N, err error) {
 	out, err = n.one(ctx, s.q, name)
 	if api.CodeOf(err) != api.CodeNotFound {
 		return out, err

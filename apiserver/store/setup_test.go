@@ -72,18 +72,25 @@ func spec() api.JobSpec {
 
 func submit(t testing.TB, s *store.Store, sp api.JobSpec) api.Job {
 	t.Helper()
-	array, err := api.ParseArray(sp.Array)
+	job, existed, err := trySubmit(t.Context(), s, sp)
 	require.NoError(t, err)
-	job, existed, err := s.SubmitJob(t.Context(), store.SubmitParams{
+	require.False(t, existed)
+	return job
+}
+
+// trySubmit may be called in goroutines of a test.
+func trySubmit(ctx context.Context, s *store.Store, sp api.JobSpec) (job api.Job, existed bool, err error) {
+	array, err := api.ParseArray(sp.Array)
+	if err != nil {
+		return api.Job{}, false, err
+	}
+	return s.SubmitJob(ctx, store.SubmitParams{
 		Submit: api.JobSubmit{
 			Spec:    sp,
 			Payload: api.Payload{Script: []byte("#!/bin/sh\n"), Environment: []string{"A=1", "B=two\nlines"}},
 		},
 		Size: max(array.Len(), 1), Now: noon,
 	})
-	require.NoError(t, err)
-	require.False(t, existed)
-	return job
 }
 
 func cursor(t testing.TB, s *store.Store) api.Cursor {

@@ -96,7 +96,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	log := o.Logger.With(slog.String("component", "store"))
 	s := &Store{options: o, pool: pool, q: db.New(pool), log: log}
-	s.bell = startBell(o, log)
+	s.bell = startBell(ctx, o, log)
 	return s, nil
 }
 
@@ -162,7 +162,7 @@ func connect(ctx context.Context, dsn, name string) (*pgx.Conn, error) {
 // newID is 128 random bits, in hex.
 func newID() string {
 	var b [16]byte
-	rand.Read(b[:]) //nolint:errcheck // never fails, says its contract
+	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
 }
 

@@ -37,9 +37,7 @@ func takeIDs(ctx context.Context, pool *pgxpool.Pool, term int64, n int) (api.Jo
 	return 0, errors.New("the sequence gave no run of numbers although nobody else used it")
 }
 
-func takeRun(
-	ctx context.Context, pool *pgxpool.Pool, term int64, n int, alone bool,
-) (first, last int64, err error) {
+func takeRun(ctx context.Context, pool *pgxpool.Pool, term int64, n int, alone bool) (first, last int64, err error) {
 	leads := false
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")

@@ -17,9 +17,7 @@ const txTries = 5
 
 // Tx runs do in a transaction: it commits when do returns nil, else rolls back. After a
 // serialization failure or a deadlock it starts over, so do may run several times.
-func (s *Store) tx(
-	ctx context.Context, doing string, options pgx.TxOptions, do func(*db.Queries) error,
-) error {
+func (s *Store) tx(ctx context.Context, doing string, options pgx.TxOptions, do func(*db.Queries) error) error {
 	var err error
 	for range txTries {
 		err = pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error { return do(db.New(tx)) })
@@ -40,8 +38,7 @@ func (s *Store) write(
 
 // writeWith is write with a choice of isolation.
 func (s *Store) writeWith(
-	ctx context.Context, doing string, options pgx.TxOptions, now time.Time,
-	do func(*db.Queries, *api.Touched) error,
+	ctx context.Context, doing string, options pgx.TxOptions, now time.Time, do func(*db.Queries, *api.Touched) error,
 ) error {
 	var touched api.Touched
 	err := s.tx(ctx, doing, options, func(q *db.Queries) error {

@@ -91,7 +91,8 @@ func (s *Session) Node() string { return s.node }
 func CheckHello(node string, hello api.KubeletHello) error {
 	if hello.Protocol != api.KubeletProtocol {
 		return api.Errorf(api.CodeUnsupported,
-			"the kubelet speaks protocol %d and this server %d; upgrade the older of the two", hello.Protocol, api.KubeletProtocol)
+			"the kubelet speaks protocol %d and this server %d; upgrade the older of the two",
+			hello.Protocol, api.KubeletProtocol)
 	}
 	if hello.Node != node {
 		return api.Errorf(api.CodeForbidden, "the kubelet calls itself %s, but its certificate is for %s",
@@ -123,7 +124,8 @@ func (s *Session) Open(ctx context.Context, hello api.KubeletHello) (api.ServerM
 	}
 	s.opened = true
 	welcome := &api.ServerWelcome{
-		Protocol: api.KubeletProtocol, Epoch: s.epoch, Generation: node.Generation, Pods: pods, RenewSeconds: RenewSeconds,
+		Protocol: api.KubeletProtocol, Epoch: s.epoch, Generation: node.Generation, Pods: pods,
+		RenewSeconds: RenewSeconds,
 	}
 	return api.ServerMessage{Welcome: welcome, Templates: templates}, nil
 }
@@ -140,8 +142,9 @@ func unstarted(pods []api.PodAssignment) []api.PodAssignment {
 }
 
 // Changed returns the messages that bring pods of the node, or the news that pods are released.
-func (s *Session) Changed(ctx context.Context, pods []api.PodAssignment,
-	removed []api.PodKey) ([]api.ServerMessage, error) {
+func (s *Session) Changed(
+	ctx context.Context, pods []api.PodAssignment, removed []api.PodKey,
+) ([]api.ServerMessage, error) {
 	if len(pods) == 0 && len(removed) == 0 {
 		return nil, nil
 	}
@@ -163,8 +166,9 @@ func (s *Session) Changed(ctx context.Context, pods []api.PodAssignment,
 
 // freshTemplates reads the templates that pods need and that the session has not sent; with bytesMax
 // not 0 it stops when their payloads have grown so large.
-func (s *Session) freshTemplates(ctx context.Context, pods []api.PodAssignment,
-	bytesMax int) ([]api.KubeletTemplate, error) {
+func (s *Session) freshTemplates(
+	ctx context.Context, pods []api.PodAssignment, bytesMax int,
+) ([]api.KubeletTemplate, error) {
 	var out []api.KubeletTemplate
 	size := 0
 	for _, p := range pods {

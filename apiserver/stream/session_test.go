@@ -28,8 +28,7 @@ type memory struct {
 	statuses []api.NodeStatus
 }
 
-func (m *memory) RegisterNode(_ context.Context, name string, status api.NodeStatus, now time.Time) (api.Node,
-	error) {
+func (m *memory) RegisterNode(_ context.Context, name string, status api.NodeStatus, now time.Time) (api.Node, error) {
 	status.RegisteredAt = now
 	m.node = api.Node{Name: name, Generation: 3, Status: status}
 	return m.node, m.fail
@@ -52,8 +51,7 @@ func (m *memory) Template(_ context.Context, name string) (api.KubeletTemplate, 
 	return api.KubeletTemplate{Hash: name, Payload: api.Payload{Script: make([]byte, m.payload)}}, m.fail
 }
 
-func (m *memory) ApplyReports(_ context.Context, _ string, r []api.PodReport, _ time.Time) ([]api.PodKey,
-	error) {
+func (m *memory) ApplyReports(_ context.Context, _ string, r []api.PodReport, _ time.Time) ([]api.PodKey, error) {
 	m.reports = append(m.reports, r...)
 	return m.stale, m.fail
 }
@@ -91,6 +89,7 @@ func newSession(m *memory) *stream.Session {
 }
 
 func opened(t *testing.T, m *memory) *stream.Session {
+	t.Helper()
 	s := newSession(m)
 	_, err := s.Open(ctx, hello)
 	require.NoError(t, err)
@@ -99,8 +98,9 @@ func opened(t *testing.T, m *memory) *stream.Session {
 
 func TestWelcome(t *testing.T) {
 	t.Parallel()
-	m := &memory{pods: []api.PodAssignment{pod(1, "1.0.1", api.PodBound), pod(2, "2.0.1", api.PodRunning),
-		pod(3, "1.0.1", api.PodBound)}}
+	m := &memory{pods: []api.PodAssignment{
+		pod(1, "1.0.1", api.PodBound), pod(2, "2.0.1", api.PodRunning), pod(3, "1.0.1", api.PodBound),
+	}}
 	got, err := newSession(m).Open(ctx, hello)
 	require.NoError(t, err)
 	require.Equal(t, &api.ServerWelcome{
@@ -176,8 +176,10 @@ func TestNothingIsAcknowledgedUnstored(t *testing.T) {
 	t.Parallel()
 	m := &memory{stale: []api.PodKey{key(9)}}
 	s := opened(t, m)
-	report := api.KubeletMessage{Report: &api.KubeletReport{Seq: 7,
-		Pods: []api.PodReport{{Key: key(1), State: api.PodRunning}}}}
+	report := api.KubeletMessage{Report: &api.KubeletReport{
+		Seq:  7,
+		Pods: []api.PodReport{{Key: key(1), State: api.PodRunning}},
+	}}
 	messages := []api.KubeletMessage{
 		report,
 		{Renew: &api.KubeletRenew{Seq: 4, BootID: "b1"}},

@@ -152,7 +152,7 @@ func (h *Hub) Run(ctx context.Context) {
 		wait := pollInterval
 		if err != nil {
 			if ctx.Err() == nil {
-				h.log.Warn("read the feed", slog.Any("error", err))
+				h.log.WarnContext(ctx, "read the feed", slog.Any("error", err))
 			}
 			wait = retryInterval
 		}

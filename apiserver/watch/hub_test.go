@@ -73,6 +73,7 @@ func (s *source) Next(_ context.Context, since api.Cursor) (api.Touched, api.Cur
 func (s *source) Bell() (<-chan struct{}, func()) { return s.bell, func() {} }
 
 func start(t *testing.T, s *source) *watch.Hub {
+	t.Helper()
 	h := watch.New(s, clock.Real{}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -82,6 +83,7 @@ func start(t *testing.T, s *source) *watch.Hub {
 }
 
 func subscribe(t *testing.T, h *watch.Hub) *watch.Subscription {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	sub, err := h.Subscribe(ctx)
@@ -90,6 +92,7 @@ func subscribe(t *testing.T, h *watch.Hub) *watch.Subscription {
 }
 
 func receive(t *testing.T, sub *watch.Subscription) (*watch.Page, bool) {
+	t.Helper()
 	select {
 	case p, ok := <-sub.C:
 		return p, ok

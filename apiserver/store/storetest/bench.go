@@ -166,7 +166,7 @@ func bind(u *api.JobCommit, p api.Pod) {
 	u.Binds = append(u.Binds, p)
 	u.Status.State = api.JobRunning
 	u.Status.Reason = api.ReasonNone
-	u.Status.StartedAt = at(noon)
+	u.Status.StartedAt = new(noon)
 	u.Status.Waiting = u.Status.Waiting.Remove(p.Ordinal)
 	u.Status.Counts.Waiting--
 	u.Status.Counts.Live++
@@ -183,7 +183,7 @@ func (b *bench) bound(term int64, k api.PodKey, node string) {
 // finish ends the whole job.
 func finish(u *api.JobCommit, state api.JobState) {
 	u.Status.State = state
-	u.Status.EndedAt = at(noon)
+	u.Status.EndedAt = new(noon)
 	u.Status.Waiting = nil
 }
 
@@ -214,8 +214,6 @@ func (b *bench) livePod(id api.JobID) api.Pod {
 	require.Len(b.t, pods, 1)
 	return pods[0]
 }
-
-func at(t time.Time) *time.Time { return &t }
 
 func index(list []api.JobIndex, ordinal int64) (api.JobIndex, bool) {
 	for _, x := range list {

@@ -19,12 +19,12 @@ func commitStored(b *bench) {
 	u.Status.Message = "some wait"
 	u.Status.Released = api.Ranges{{From: 1, To: 2}, {From: 5, To: 8}}
 	u.Status.ExitCode = 137
-	u.Status.EligibleAt = at(noon.Add(-time.Minute))
+	u.Status.EligibleAt = new(noon.Add(-time.Minute))
 	u.Status.Restarts = 2
 	u.RequeueServed = 4
 	x := api.JobIndex{
 		Instance: p.Key.Instance, Ordinal: 3, TaskID: p.TaskID, Attempt: 1, Retries: 1,
-		NotBefore: at(noon.Add(time.Hour)), ExcludedNodes: []string{"n7", "n8"},
+		NotBefore: new(noon.Add(time.Hour)), ExcludedNodes: []string{"n7", "n8"},
 	}
 	u.Indices = []api.JobIndex{x}
 	u.Events = []api.Event{

@@ -224,7 +224,8 @@ func leases(b *bench) {
 		}),
 	)
 	b.ok(b.RenewLeases(b.ctx, []api.Lease{
-		{Node: "n2", BootID: "b", Seq: 1}, {Node: "n1", BootID: "b", Seq: 2},
+		{Node: "n2", BootID: "b", Seq: 1},
+		{Node: "n1", BootID: "b", Seq: 2},
 		{Node: "n1", BootID: "b", Seq: 3},
 	}))
 	got, err := b.Leases(b.ctx)
