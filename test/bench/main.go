@@ -75,7 +75,7 @@ func run(ctx context.Context, cox, only, peers string, short bool) error {
 	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir)                      //nolint:errcheck // what is left in the temporary folder harms nobody
 	if err := os.Chmod(dir, 0o755); err != nil { // Postgres runs as another user
 		return fmt.Errorf("open %s: %w", dir, err)
 	}
@@ -89,7 +89,7 @@ func run(ctx context.Context, cox, only, peers string, short bool) error {
 		if only != "" && !slices.Contains(strings.Split(only, ","), s.name) {
 			continue
 		}
-		fmt.Fprintf(b.out, "# %s (load %s)\n", s.name, load())
+		b.note("%s (load %s)", s.name, load())
 		if err := s.run(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w\n%s", s.name, err, c.Log())
 		}
@@ -98,10 +98,12 @@ func run(ctx context.Context, cox, only, peers string, short bool) error {
 }
 
 func (b *bench) result(name string, value float64, unit string) {
-	fmt.Fprintf(b.out, "RESULT %s %.4g %s\n", name, value, unit)
+	fmt.Fprintf(b.out, "RESULT %s %.4g %s\n", name, value, unit) //nolint:errcheck // nowhere left to say it
 }
 
-func (b *bench) note(format string, args ...any) { fmt.Fprintf(b.out, "# "+format+"\n", args...) }
+func (b *bench) note(format string, args ...any) {
+	fmt.Fprintf(b.out, "# "+format+"\n", args...) //nolint:errcheck // nowhere left to say it
+}
 
 // pick returns the full number, or the short form's.
 func (b *bench) pick(full, short int) int {

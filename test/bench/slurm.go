@@ -11,13 +11,16 @@ import (
 )
 
 // slurmFigures are the tuned peer's figures in its script's output, by the names of our results.
-var slurmFigures = []struct { //nolint:gochecknoglobals // read-only
+var slurmFigures = []struct {
 	name, unit string
 	line       *regexp.Regexp
 }{
 	{"slurm_run_true_ms_p50", "ms", regexp.MustCompile(`TUNED_DEFER: srun -n1 /bin/true wall:.* p50=([\d.]+) ms`)},
 	{"slurm_tasks_per_s_one_node", "1/s", regexp.MustCompile(`TUNED_DEFER: array of \d+:.* ([\d.]+) jobs/s`)},
-	{"slurm_submit_processes_per_s", "1/s", regexp.MustCompile(`TUNED_DEFER: \d+ sbatch calls,.* = ([\d.]+) submits/s`)},
+	{
+		"slurm_submit_processes_per_s", "1/s",
+		regexp.MustCompile(`TUNED_DEFER: \d+ sbatch calls,.* = ([\d.]+) submits/s`),
+	},
 }
 
 // slurm runs the peer's own script in the same run on the same machine. It installs Slurm from Debian
