@@ -2,8 +2,6 @@ package test_test
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"os"
 	"os/exec"
@@ -44,34 +42,8 @@ func startCluster(t *testing.T) *cluster.Cluster {
 		if t.Failed() {
 			t.Log(c.Log())
 		}
-		removeGroups(t, dir)
 	})
 	return c
-}
-
-// removeGroups removes the empty roots that the cluster leaves in the cgroup hierarchies.
-func removeGroups(t *testing.T, dir string) {
-	t.Helper()
-	sum := sha256.Sum256([]byte(dir))
-	name := "cox-" + hex.EncodeToString(sum[:4])
-	for _, pattern := range []string{"/sys/fs/cgroup/" + name, "/sys/fs/cgroup/*/" + name} {
-		roots, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		for _, root := range roots {
-			removeTree(root)
-		}
-	}
-}
-
-// removeTree removes empty groups, the deepest first; one that is in use stays and fails nothing.
-func removeTree(dir string) {
-	children, _ := os.ReadDir(dir)
-	for _, child := range children {
-		if child.IsDir() {
-			removeTree(filepath.Join(dir, child.Name()))
-		}
-	}
-	os.Remove(dir) //nolint:errcheck // see above
 }
 
 func TestScripts(t *testing.T) { runScripts(t, "script") }

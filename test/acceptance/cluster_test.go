@@ -1,8 +1,6 @@
 package acceptance
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"os"
 	"path/filepath"
 	"sync"
@@ -44,7 +42,6 @@ func sharedCluster(t *testing.T) *cluster.Cluster {
 func stopShared() {
 	if shared.c != nil {
 		shared.c.Stop()
-		removeGroups(shared.c.Dir)
 	}
 }
 
@@ -67,32 +64,6 @@ func ownCluster(t *testing.T, o cluster.Options) *cluster.Cluster {
 			t.Log(c.Log())
 		}
 		c.Stop()
-		removeGroups(o.Dir)
 	})
 	return c
-}
-
-// removeGroups removes the empty roots that a cluster leaves in the cgroup hierarchies.
-func removeGroups(dir string) {
-	sum := sha256.Sum256([]byte(dir))
-	removeNamed("cox-" + hex.EncodeToString(sum[:4]))
-}
-
-func removeNamed(name string) {
-	for _, pattern := range []string{"/sys/fs/cgroup/" + name, "/sys/fs/cgroup/*/" + name} {
-		roots, _ := filepath.Glob(pattern)
-		for _, root := range roots {
-			removeTree(root)
-		}
-	}
-}
-
-func removeTree(dir string) {
-	children, _ := os.ReadDir(dir)
-	for _, child := range children {
-		if child.IsDir() {
-			removeTree(filepath.Join(dir, child.Name()))
-		}
-	}
-	os.Remove(dir) //nolint:errcheck // one that is in use stays
 }

@@ -76,7 +76,7 @@ func TestSecondKubeletOfTheSameName(t *testing.T) {
 	second := root.command(ctx, binary(), "kubelet", "--server", "https://"+httpsOf(t, c),
 		"--state-dir", filepath.Join(dir, "state"), "--join-file", filepath.Join(dir, "token"),
 		"--node", nodes[0].Name, "--cgroup-root", "cox-second")
-	defer removeNamed("cox-second")
+	defer cluster.RemoveGroups("cox-second")
 	said, err := second.CombinedOutput()
 	require.Error(t, err)
 	require.NoError(t, ctx.Err(), "it ends and says why: %s", said)

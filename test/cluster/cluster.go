@@ -209,8 +209,9 @@ func parentOf(pid int) int {
 // Up is the process id of `cox up`.
 func (c *Cluster) Up() int { return c.up.Process.Pid }
 
-// Stop ends the cluster in order, and by force if that takes too long.
+// Stop ends the cluster in order, and by force if that takes too long. Jobs end with it.
 func (c *Cluster) Stop() {
+	defer RemoveGroups(groupRoot(c.Dir))
 	defer c.log.Close() //nolint:errcheck // nothing is written after it
 	_ = c.up.Process.Signal(syscall.SIGTERM)
 	select {
