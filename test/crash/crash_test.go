@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/coxswain-hpc/coxswain/api"
@@ -68,6 +69,7 @@ func submit(t *testing.T, c *cluster.Cluster, script string, tasks int, args ...
 	cl := newClient(t, c)
 	ask := api.Resources{CPUMillis: 200, MemoryBytes: 64 << 20}
 	job, err := cl.SubmitJob(t.Context(), api.JobSubmit{
+		RequestID: uuid.NewString(), // so that it may be repeated when the database goes away under it
 		Spec: api.JobSpec{
 			Name: "marks", Array: fmt.Sprintf("0-%d", tasks-1), TimeLimitSeconds: 300,
 			Roles: []api.Role{{Name: "main", Count: 1, Template: api.PodTemplate{Containers: []api.Container{{
