@@ -172,9 +172,9 @@ const reasonPlanFull api.Reason = "plan_full"
 
 // group places up to room instances of a group, lowest ordinals first, and says what stopped it.
 func (c *cycle) group(g group, room int64) (done int64, why block) {
-	todo, _ := g.ordinals.TakeLowest(room)
+	lowest, _ := g.ordinals.TakeLowest(room)
 	shapes := c.shapes(g)
-	todo.Each(func(ordinal int64) bool {
+	lowest.Each(func(ordinal int64) bool {
 		if len(c.placed) >= c.in.BindsMax {
 			why = block{reason: reasonPlanFull}
 			return false

@@ -239,7 +239,7 @@ func TestEachRuleFires(t *testing.T) {
 			machinePathRule(),
 			files{"docs/a.md": "see /" + "work/main/x\n"},
 			"docs/a.md:1: a path that exists on one machine only",
-			files{"docs/a.md": "see ../shared/bench and docs/work/main\n"},
+			files{"docs/a.md": "see ../tools/bench and lib/work/queue\n"},
 		},
 		{
 			generatedRule(),

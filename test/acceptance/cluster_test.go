@@ -48,7 +48,9 @@ func stopShared() {
 // ownCluster starts a cluster for one test.
 func ownCluster(t *testing.T, o cluster.Options) *cluster.Cluster {
 	t.Helper()
-	o.Cox = binary()
+	if o.Cox == "" {
+		o.Cox = binary()
+	}
 	if o.Dir == "" {
 		o.Dir = filepath.Join(base, t.Name())
 	}
