@@ -52,6 +52,24 @@ func (s PodState) NodesFault() bool {
 	return s == PodRefused || s == PodStartFailed || s == PodShimLost || s == PodNodeFailed || s == PodPreempted
 }
 
+// TaskEnd is the end of an array task whose last pod ended so, as its dependents see it.
+func (s PodState) TaskEnd() JobState {
+	switch s {
+	case PodCompleted:
+		return JobCompleted
+	case PodTimeout:
+		return JobTimeout
+	case PodOutOfMemory:
+		return JobOutOfMemory
+	case PodCancelled, PodPreempted:
+		return JobCancelled
+	case PodNodeFailed, PodShimLost, PodRefused, PodStartFailed:
+		return JobNodeFailed
+	case PodFailed, PodBound, PodRunning:
+	}
+	return JobFailed
+}
+
 // PodEvent is something that happened to a pod: the only way to change its state.
 type PodEvent struct {
 	State PodState

@@ -100,3 +100,25 @@ func TestPodApplyTakesEveryAllowedStepAndNoOther(t *testing.T) {
 		}
 	}
 }
+
+func TestTheEndOfATaskIsThatOfItsLastPod(t *testing.T) {
+	t.Parallel()
+	same := map[api.PodState]bool{
+		api.PodCompleted: true, api.PodFailed: true, api.PodTimeout: true, api.PodOutOfMemory: true,
+		api.PodCancelled: true, api.PodNodeFailed: true,
+	}
+	others := map[api.PodState]api.JobState{
+		api.PodPreempted: api.JobCancelled, api.PodShimLost: api.JobNodeFailed, api.PodRefused: api.JobNodeFailed,
+		api.PodStartFailed: api.JobNodeFailed,
+	}
+	for _, state := range api.PodStates() {
+		if !state.Ended() {
+			continue
+		}
+		if same[state] {
+			require.Equal(t, string(state), string(state.TaskEnd()))
+			continue
+		}
+		require.Equal(t, others[state], state.TaskEnd(), state)
+	}
+}

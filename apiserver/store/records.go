@@ -140,26 +140,8 @@ func (t taskStates) applyTask(out *api.DependencyState, job db.Job, key taskKey)
 	case placed && pod.ReleasedAt == nil:
 		out.OnState = api.JobRunning
 	case placed:
-		out.OnState, out.OnEndedAt = taskEnd(api.PodState(pod.State)), pod.EndedAt
+		out.OnState, out.OnEndedAt = api.PodState(pod.State).TaskEnd(), pod.EndedAt
 	default: // neither waiting nor ever placed: it was cancelled while it waited
 		out.OnState, out.OnEndedAt = api.JobCancelled, job.EndedAt
 	}
-}
-
-// taskEnd is the end of a task whose last pod ended so.
-func taskEnd(state api.PodState) api.JobState {
-	switch state {
-	case api.PodCompleted:
-		return api.JobCompleted
-	case api.PodTimeout:
-		return api.JobTimeout
-	case api.PodOutOfMemory:
-		return api.JobOutOfMemory
-	case api.PodCancelled, api.PodPreempted:
-		return api.JobCancelled
-	case api.PodNodeFailed, api.PodShimLost, api.PodRefused, api.PodStartFailed:
-		return api.JobNodeFailed
-	case api.PodFailed, api.PodBound, api.PodRunning:
-	}
-	return api.JobFailed
 }

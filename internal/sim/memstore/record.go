@@ -76,7 +76,7 @@ func (s *Store) lookAtTask(d *api.DependencyState, on *jobRow) {
 	case placed && pod.Live():
 		d.OnState = api.JobRunning
 	case placed:
-		d.OnState, d.OnEndedAt = taskEnd(pod.State), pod.EndedAt
+		d.OnState, d.OnEndedAt = pod.State.TaskEnd(), pod.EndedAt
 	default: // it was cancelled while it waited
 		d.OnState, d.OnEndedAt = api.JobCancelled, on.job.Status.EndedAt
 	}
@@ -89,24 +89,6 @@ func (s *Store) lastAttempt(owner api.JobID, index int64) (last api.Pod, placed 
 		}
 	}
 	return last, placed
-}
-
-// taskEnd is the end of a task whose last pod ended so.
-func taskEnd(state api.PodState) api.JobState {
-	switch state {
-	case api.PodCompleted:
-		return api.JobCompleted
-	case api.PodTimeout:
-		return api.JobTimeout
-	case api.PodOutOfMemory:
-		return api.JobOutOfMemory
-	case api.PodCancelled, api.PodPreempted:
-		return api.JobCancelled
-	case api.PodNodeFailed, api.PodShimLost, api.PodRefused, api.PodStartFailed:
-		return api.JobNodeFailed
-	case api.PodFailed, api.PodBound, api.PodRunning:
-	}
-	return api.JobFailed
 }
 
 // pod reads a pod as others see it: its time limit is the job's of today.
